@@ -1,0 +1,66 @@
+"""WhatsApp button messages through MultiWhats, for asyncio and trio.
+
+Never sent twice by itself, never lost, never guessed.
+"""
+
+from ._bulk import BulkRun
+from ._certainty import Certainty
+from ._version import __version__
+from ._wire import configure_converter, make_converter
+from .client import AsyncMultiWhats
+from .errors import (
+    AuthenticationError,
+    ConfigurationError,
+    InsufficientCreditError,
+    InvalidMessageError,
+    InvalidRequestError,
+    LedgerError,
+    MultiWhatsError,
+    NotSentError,
+    OutcomeUnknownError,
+    Problem,
+    RateLimitedError,
+    RejectedError,
+    SendError,
+)
+from .models import ButtonMessage, ExtraData, MessageReceipt, MessageTarget
+from .options import WHATSAPP_LIMITS, Breaker, MessageLimits, Rate, Timeouts
+from .outcomes import Attempt, Outcome, Progress, Report
+from .retry import RetryDetails, RetryPolicy
+
+__all__ = [
+    "WHATSAPP_LIMITS",
+    "AsyncMultiWhats",
+    "Attempt",
+    "AuthenticationError",
+    "Breaker",
+    "BulkRun",
+    "ButtonMessage",
+    "Certainty",
+    "ConfigurationError",
+    "ExtraData",
+    "InsufficientCreditError",
+    "InvalidMessageError",
+    "InvalidRequestError",
+    "LedgerError",
+    "MessageLimits",
+    "MessageReceipt",
+    "MessageTarget",
+    "MultiWhatsError",
+    "NotSentError",
+    "Outcome",
+    "OutcomeUnknownError",
+    "Problem",
+    "Progress",
+    "Rate",
+    "RateLimitedError",
+    "RejectedError",
+    "Report",
+    "RetryDetails",
+    "RetryPolicy",
+    "SendError",
+    "Timeouts",
+    "__version__",
+    "configure_converter",
+    "make_converter",
+]

@@ -1,0 +1,467 @@
+"""A bulk run: messages in, outcomes out, memory bounded by the concurrency.
+
+Workers pull messages from the source, take each to its outcome through a ``Sender``, and put the
+outcomes into a bounded stream: whoever reads slowly slows the sending, nothing piles up. It is a
+context manager and not an async generator, because yielding inside a task group is unsafe
+(PEP 789).
+"""
+
+import inspect
+import logging
+from collections.abc import (
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sized,
+)
+from contextlib import suppress
+from functools import partial
+from types import TracebackType
+from typing import Final, Self
+
+import anyio
+import anyio.lowlevel
+import attrs
+
+from ._certainty import Certainty
+from ._keys import SeenKeys
+from ._pacing import BreakerState, Pause
+from ._secret import mask_number
+from ._stopping import StopRules
+from .abc import Flight, Sender
+from .errors import ConfigurationError, InvalidMessageError, NotSentError, Problem
+from .models import ButtonMessage
+from .outcomes import Outcome, Progress, Report
+
+logger = logging.getLogger("multiwhats_async")
+
+Messages = Iterable[ButtonMessage] | AsyncIterable[ButtonMessage]
+OnProgress = Callable[[Progress], Awaitable[None] | None]
+
+PROGRESS_SECONDS: Final = 0.25
+"""How often ``on_progress`` is told: often enough for the eye."""
+
+
+@attrs.frozen(kw_only=True)
+class BulkOptions:
+    """What a run was asked for.
+
+    Attributes:
+        workers: How many messages are worked on at once.
+        max_failures: Stop after so many messages that were not accepted; None is no limit.
+        max_credits: Begin no message that could take the cost above this; None is no limit.
+        deadline: Stop after so many seconds; None is no limit.
+        silent_start: See :class:`~multiwhats_async._stopping.StopRules`.
+        on_progress: Told where the run stands, or None.
+    """
+
+    workers: int
+    max_failures: int | None = None
+    max_credits: float | None = None
+    deadline: float | None = None
+    silent_start: int | None = None
+    on_progress: OnProgress | None = None
+
+
+class BulkRun:
+    """A running bulk send: an async context manager and an async iterator of outcomes.
+
+    Leaving the block waits: where it was never iterated, for every message; where the iteration
+    was left early, only for those in flight (as :meth:`stop`). Leaving it by an exception stops
+    too. Every message that was taken from the input gets an outcome, whatever happens.
+
+    Args:
+        messages: The input; sync or async, of any length.
+        sender: Takes one message to its outcome.
+        sender_number: Sends where a message names no number, or None.
+        flights: The attempts under way, for :meth:`abort`.
+        pause: What the sender waits for, to show it.
+        breaker: Likewise, or None.
+        options: What was asked for.
+        clock: Tells seconds.
+    """
+
+    def __init__(
+        self,
+        messages: Messages,
+        *,
+        sender: Sender,
+        sender_number: str | None,
+        flights: set[Flight],
+        pause: Pause,
+        breaker: BreakerState | None,
+        options: BulkOptions,
+        clock: Callable[[], float] = anyio.current_time,
+    ) -> None:
+        self._source = _Source(messages, sender_number)
+        self._sender = sender
+        self._sender_number = sender_number
+        self._flights = flights
+        self._pause = pause
+        self._breaker = breaker
+        self._options = options
+        self._clock = clock
+        self._rules = StopRules(
+            max_failures=options.max_failures, silent_start=options.silent_start
+        )
+        self._tally = _Tally()
+        self._in_flight = 0
+        self._began: float | None = None
+        self._ended: float | None = None
+        self._stopped: str | None = None
+        self._reads_on = True
+        self._iterated = False
+        self._failure: Exception | None = None
+        self._scopes: set[anyio.CancelScope] = set()
+        self._seen = SeenKeys()
+
+    # --- what a user calls --------------------------------------------------------------------
+
+    @property
+    def progress(self) -> Progress:
+        """Where the run stands now: an immutable snapshot."""
+        began, now = self._began, self._ended
+        paused_for, because = None, None
+        if began is None:
+            began = now = 0.0
+        elif now is None:
+            now = self._clock()
+            paused_for, because = self._held(now)
+        return Progress(
+            **self._tally.by_word(),
+            credits=self._tally.credits,
+            elapsed=now - began,
+            stopped=self._stopped,
+            total=self._source.total,
+            in_flight=self._in_flight,
+            paused_for=paused_for,
+            paused_because=because,
+        )
+
+    @property
+    def report(self) -> Report:
+        """The counts: of the whole run after the block, so far within it."""
+        progress = self.progress
+        return Report.of(progress)
+
+    def stop(self, why: str = "stop() was called") -> None:
+        """Begin no further attempt; those under way are taken to their end.
+
+        From a collection the rest is reported as ``not_sent``; from an iterator it is not read.
+
+        Args:
+            why: The reason, for the report.
+        """
+        self._stop(why, reads_on=False)
+
+    def abort(self, why: str = "abort() was called") -> None:
+        """Stop, and end the attempts under way at once: what was written becomes ``unknown``.
+
+        Args:
+            why: The reason, for the report.
+        """
+        self.stop(why)
+        for flight in tuple(self._flights):
+            flight.abandon()
+
+    def __aiter__(self) -> Self:
+        self._iterated = True
+        return self
+
+    async def __anext__(self) -> Outcome:
+        if self._began is None:
+            raise ConfigurationError("Begin the run first: async with client.bulk(...) as run")
+        try:
+            return await self._in.receive()
+        except (anyio.EndOfStream, anyio.ClosedResourceError):
+            raise StopAsyncIteration from None
+
+    async def __aenter__(self) -> Self:
+        if self._began is not None:
+            raise ConfigurationError("This run was begun already: call bulk() for a new one")
+        self._source.check()
+        self._began = self._clock()
+        self._out, self._in = anyio.create_memory_object_stream[Outcome](self._options.workers)
+        self._turn = anyio.Lock()
+        self._finished_one = anyio.Event()
+        self._tasks = anyio.create_task_group()
+        await self._tasks.__aenter__()
+        self._tasks.start_soon(self._run)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._ended is None and error is not None:
+            self.stop(f"the block was left by {type(error).__name__}")
+            self._interrupt()
+        elif self._ended is None and self._iterated:
+            self.stop("the iteration was left")
+        self._in.close()  # nobody reads any more: no worker waits for a reader
+        try:
+            # Without the exception: it is the caller's, and leaves the block as it is.
+            await self._tasks.__aexit__(None, None, None)
+        finally:
+            self._seen.close()
+        if self._failure is not None and error is None:
+            raise self._failure
+
+    # --- the tasks ----------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        """Run the workers to their end, with those who watch over them."""
+        options = self._options
+        try:
+            async with anyio.create_task_group() as watchers:
+                watchers.start_soon(self._watch_for_cancellation)
+                if options.deadline is not None:
+                    watchers.start_soon(self._watch_the_clock, options.deadline)
+                if options.on_progress is not None:
+                    watchers.start_soon(self._show_progress, options.on_progress)
+                async with anyio.create_task_group() as workers:
+                    for _ in range(min(options.workers, self._source.total or options.workers)):
+                        workers.start_soon(self._work)
+                watchers.cancel_scope.cancel()
+        finally:
+            self._ended = self._clock()
+            self._out.close()
+        if options.on_progress is not None:
+            await self._tell_progress(options.on_progress)
+
+    async def _watch_for_cancellation(self) -> None:
+        """Where the run is cancelled, end the attempts that have not written anything."""
+        try:
+            await anyio.sleep_forever()
+        finally:
+            self._interrupt()
+
+    async def _watch_the_clock(self, seconds: float) -> None:
+        await anyio.sleep(seconds)
+        self._stop(f"its deadline of {seconds:g} s passed", reads_on=True)
+
+    async def _show_progress(self, on_progress: OnProgress) -> None:
+        while True:
+            await self._tell_progress(on_progress)
+            await anyio.sleep(PROGRESS_SECONDS)
+
+    async def _tell_progress(self, on_progress: OnProgress) -> None:
+        try:
+            answer = on_progress(self.progress)
+            if inspect.isawaitable(answer):
+                await answer
+        except Exception:
+            logger.exception("on_progress raised; the run is not affected")
+
+    async def _work(self) -> None:
+        """Take one message after the other to its outcome."""
+        try:
+            while True:
+                pulled = await self._next()
+                if pulled is None:
+                    return
+                await self._put(await self._take_to_outcome(*pulled))
+        except Exception as error:  # noqa: BLE001  # kept, and raised when the block is left
+            self._failure = self._failure or error
+            self.stop(f"{type(error).__name__} in the input")
+
+    async def _next(self) -> tuple[int, ButtonMessage] | None:
+        """Pull the next message, or None where no more is to be begun."""
+        if self._source.is_async or self._options.max_credits is not None:
+            async with self._turn:
+                await self._wait_for_credit()
+                return await self._pull()
+        return await self._pull()
+
+    async def _pull(self) -> tuple[int, ButtonMessage] | None:
+        if self._stopped is not None and not self._reads_on and self._source.total is None:
+            return None
+        if self._source.is_async:
+            # Waiting for the input ends when the run is stopped; a generator is left unharmed.
+            pulled = await self._source.pull_async()
+        else:
+            pulled = self._source.pull()
+        self._in_flight += pulled is not None
+        return pulled
+
+    async def _take_to_outcome(self, index: int, message: ButtonMessage) -> Outcome:
+        """Send a message, unless the run is stopped or its key was seen."""
+        key = message.identity(self._sender_number)
+        if self._stopped is not None:
+            outcome = self._not_tried(index, message, key)
+        elif not self._seen.add(key):
+            outcome = Outcome(message=message, key=key, certainty=Certainty.SKIPPED, index=index)
+        else:
+            outcomes: list[Outcome] = []
+            with anyio.CancelScope() as scope:
+                self._scopes.add(scope)
+                try:
+                    await self._sender.deliver(
+                        message, key=key, index=index, record=partial(self._record, outcomes)
+                    )
+                finally:
+                    self._scopes.discard(scope)
+            return outcomes[0]
+        self._record([], outcome)
+        await anyio.lowlevel.checkpoint()
+        return outcome
+
+    def _not_tried(self, index: int, message: ButtonMessage, key: str) -> Outcome:
+        """Return the outcome of a message that the run was stopped before."""
+        recipient = mask_number(message.to)
+        error = NotSentError(
+            f"The message to {recipient} was not tried: {self._stopped}",
+            recipient=recipient,
+            cause="NotTried",
+        )
+        return Outcome(
+            message=message, key=key, certainty=error.certainty, error=error, index=index
+        )
+
+    def _record(self, outcomes: list[Outcome], outcome: Outcome) -> None:
+        """Note an outcome at once: from here on it is counted, whatever is cancelled."""
+        outcomes.append(outcome)
+        self._in_flight -= 1
+        self._tally.add(outcome)
+        why = self._rules.judge(outcome) if self._stopped is None else None
+        if why is None and self._breaker is not None and self._breaker.exhausted:
+            why = "the server has stopped answering"
+        if why is not None:
+            self._stop(why, reads_on=True)
+        finished, self._finished_one = self._finished_one, anyio.Event()
+        finished.set()
+
+    async def _put(self, outcome: Outcome) -> None:
+        """Hand an outcome to the reader, waiting for one who is slow."""
+        with suppress(anyio.BrokenResourceError):  # nobody reads; it is counted
+            try:
+                self._out.send_nowait(outcome)
+            except anyio.WouldBlock:
+                await self._out.send(outcome)
+
+    async def _wait_for_credit(self) -> None:
+        """Wait until one more message cannot take the cost above the limit, or stop."""
+        limit = self._options.max_credits
+        while limit is not None and self._stopped is None:
+            # An unknown message may have cost its credit, one under way may come to cost it.
+            if self._tally.worst_cost(self._in_flight + 1) <= limit:
+                return
+            if not self._in_flight:
+                self._stop(
+                    f"one more message could cost more than max_credits={limit:g}", reads_on=True
+                )
+                return
+            await self._finished_one.wait()
+
+    def _stop(self, why: str, *, reads_on: bool) -> None:
+        """Begin no further attempt; end those that wait for one."""
+        self._reads_on = self._reads_on and reads_on
+        if self._ended is None and self._stopped is None:
+            self._stopped = why
+            logger.info("The bulk run stops: %s", why)
+        for scope in tuple(self._scopes):
+            scope.cancel()
+
+    def _interrupt(self) -> None:
+        """End the attempts that provably have not written anything."""
+        for flight in tuple(self._flights):
+            flight.interrupt()
+
+    def _held(self, now: float) -> tuple[float | None, str | None]:
+        """Return for how long nothing is sent, and why."""
+        paused = self._pause.remaining(now)
+        if paused:
+            return paused, self._pause.because
+        if self._breaker is not None and self._breaker.open_until is not None:
+            return max(0.0, self._breaker.open_until - now), "the server does not answer"
+        return None, None
+
+
+class _Tally:
+    """The counts of a run."""
+
+    def __init__(self) -> None:
+        self._counts = dict.fromkeys(Certainty, 0)
+        self._dearest: int | float = 1  # what a message costs at most, as far as is known
+        self.credits: int | float = 0
+
+    def add(self, outcome: Outcome) -> None:
+        """Count one outcome."""
+        self._counts[outcome.certainty] += 1
+        self.credits += outcome.credits
+        self._dearest = max(self._dearest, outcome.credits)
+
+    def by_word(self) -> dict[str, int]:
+        """Return the counts under the words of the certainties."""
+        return {certainty.value: count for certainty, count in self._counts.items()}
+
+    def worst_cost(self, under_way: int) -> int | float:
+        """Return what the run may have cost once so many more messages are through."""
+        return self.credits + self._dearest * (self._counts[Certainty.UNKNOWN] + under_way)
+
+
+class _Source:
+    """The input of a run, pulled message by message and checked on the way."""
+
+    def __init__(self, messages: object, sender_number: str | None) -> None:
+        self._messages = messages
+        self._sender_number = sender_number
+        self._index = 0
+        self._async: AsyncIterator[object] | None = None
+        self._sync: Iterator[object] = iter(())
+        if isinstance(messages, AsyncIterable):
+            self._async = aiter(messages)
+        elif isinstance(messages, Iterable) and not isinstance(messages, str | bytes | Mapping):
+            self._sync = iter(messages)
+        else:
+            raise ConfigurationError(
+                "messages must be an iterable or async iterable of ButtonMessage, "
+                f"not {type(messages).__name__}"
+            )
+        self.is_async = self._async is not None
+        self.total = len(messages) if isinstance(messages, Sized) else None
+
+    def check(self) -> None:
+        """Check a list or tuple as a whole, before anything is sent."""
+        if isinstance(self._messages, list | tuple):
+            for index, message in enumerate(self._messages):
+                self._checked(index, message)
+
+    def pull(self) -> tuple[int, ButtonMessage] | None:
+        """Return the next message with its position, or None at the end."""
+        try:
+            item = next(self._sync)
+        except StopIteration:
+            return None
+        return self._numbered(item)
+
+    async def pull_async(self) -> tuple[int, ButtonMessage] | None:
+        """As :meth:`pull`, from an async input."""
+        assert self._async is not None  # noqa: S101  # asked only where is_async
+        try:
+            item = await anext(self._async)
+        except StopAsyncIteration:
+            return None
+        return self._numbered(item)
+
+    def _numbered(self, item: object) -> tuple[int, ButtonMessage]:
+        index = self._index
+        self._index += 1
+        return index, self._checked(index, item)
+
+    def _checked(self, index: int, item: object) -> ButtonMessage:
+        if not isinstance(item, ButtonMessage):
+            text = f"must be a ButtonMessage, not {type(item).__name__}"
+            raise InvalidMessageError([Problem("message", text)], index=index)
+        if item.sender is None and self._sender_number is None:
+            text = (
+                "no sender: give one to AsyncMultiWhats or to the message, or set MULTIWHATS_FROM"
+            )
+            raise InvalidMessageError([Problem("sender", text)], index=index)
+        return item

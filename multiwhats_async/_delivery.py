@@ -1,0 +1,388 @@
+"""One message to its outcome: attempt, certainty, and again where that is safe."""
+
+import inspect
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Final
+
+import anyio
+import attrs
+
+from ._certainty import Certainty
+from ._evidence import Answer, Silence, weigh
+from ._evidence import Failure as _Failure
+from ._pacing import Pace
+from ._secret import mask_number
+from ._wire import Verdict, encode_request, read_result
+from .abc import Exchange, Flight
+from .errors import NotSentError, SendError
+from .models import ButtonMessage
+from .options import Timeouts
+from .outcomes import Attempt, Outcome
+from .retry import RetryBudget, RetryDetails, RetryPolicy, is_later
+
+logger = logging.getLogger("multiwhats_async")
+
+HOOK_SECONDS: Final = 5.0
+"""How long a hook may take once its call was cancelled: the outcome is still told."""
+
+
+class Deliverer:
+    """Takes messages to their outcomes. It is a ``Sender``.
+
+    Args:
+        exchange: Carries requests.
+        pace: Says when an attempt may begin.
+        policy: What is sent again.
+        budget: What all retries share.
+        sender: The number that sends where a message names none, or None.
+        timeouts: How long an attempt may take.
+        hooks: Objects told of attempts, retries and outcomes.
+        random: Gives numbers from 0 to 1, for jitter.
+        deadline: Seconds for a message with all its attempts; None takes the policy's.
+        isolated: Run each attempt in a task of its own, so that not even asyncio's own
+            cancellation of the calling task can tear it. A bulk run's workers are such tasks.
+        patient: Wait out a pause of any length, as a bulk run does; otherwise one longer than
+            the policy's ``max_retry_after`` fails the message.
+        clock: Tells seconds.
+        sleep: Waits seconds.
+    """
+
+    def __init__(  # noqa: PLR0913  # every collaborator is passed in
+        self,
+        *,
+        exchange: Exchange,
+        pace: Pace,
+        policy: RetryPolicy,
+        budget: RetryBudget,
+        sender: str | None,
+        timeouts: Timeouts,
+        hooks: Iterable[object],
+        random: Callable[[], float],
+        deadline: float | None = None,
+        isolated: bool = True,
+        patient: bool = False,
+        clock: Callable[[], float] = anyio.current_time,
+        sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
+    ) -> None:
+        self._exchange = exchange
+        self._pace = pace
+        self._policy = policy
+        self._budget = budget
+        self._sender = sender
+        self._timeouts = timeouts
+        self._random = random
+        self._deadline = policy.deadline if deadline is None else deadline
+        self._isolated = isolated
+        self._patient = patient
+        self._clock = clock
+        self._sleep = sleep
+        hooks = tuple(hooks)
+        self._on_attempt = _methods(hooks, "on_attempt")
+        self._on_retry = _methods(hooks, "on_retry")
+        self._on_outcome = _methods(hooks, "on_outcome")
+        self.flights: set[Flight] = set()
+
+    async def deliver(
+        self,
+        message: ButtonMessage,
+        *,
+        key: str | None = None,
+        index: int = 0,
+        record: Callable[[Outcome], None] | None = None,
+    ) -> Outcome:
+        """Send a message, and again where that is safe; return what became of it.
+
+        Args:
+            message: The message.
+            key: Its key, where the caller has worked it out; None does so here.
+            index: Its position in the input.
+            record: Called once with the outcome, at once and without awaiting, even where the
+                call is cancelled.
+        """
+        sender = message.sender or self._sender or ""
+        work = _Work(
+            message=message,
+            key=message.identity(sender) if key is None else key,
+            sender=sender,
+            body=encode_request(message, sender),
+            index=index,
+            began=self._clock(),
+        )
+        try:
+            await self._attempts(work)
+        except BaseException:
+            outcome = self._finish(work, record)
+            if record is None:  # nobody else will ever say what became of it
+                _log_cancelled(outcome)
+            if self._on_outcome:
+                with anyio.move_on_after(HOOK_SECONDS, shield=True):
+                    await _tell(self._on_outcome, outcome)
+            raise
+        outcome = self._finish(work, record)
+        if self._on_outcome:
+            await _tell(self._on_outcome, outcome)
+        return outcome
+
+    def _finish(self, work: "_Work", record: Callable[[Outcome], None] | None) -> Outcome:
+        """Build the outcome from the last verdict and hand it over at once."""
+        error = work.verdict.error
+        outcome = Outcome(
+            message=work.message,
+            key=work.key,
+            certainty=work.verdict.certainty,
+            receipt=work.verdict.receipt,
+            error=error and error.with_fields(attempts=work.attempts),
+            attempts=work.attempts,
+            index=work.index,
+            elapsed=self._clock() - work.began,
+        )
+        if outcome.certainty is Certainty.ACCEPTED:
+            self._budget.earn()
+        if record is not None:
+            record(outcome)
+        return outcome
+
+    async def _attempts(self, work: "_Work") -> None:
+        """Attempt until there is an outcome; ``work.verdict`` holds what is known all along."""
+        while await self._begin(work):
+            try:
+                await self._attempt(work)
+            finally:
+                self._pace.release(work)
+            delay = await self._plan(work)
+            if delay is None:
+                return
+            await self._sleep(delay)
+
+    async def _begin(self, work: "_Work") -> bool:
+        """Wait until an attempt may begin; tell whether it may."""
+        longest = self._policy.max_retry_after
+        paused = self._pace.pause.remaining(self._clock())
+        if paused > longest and not self._patient:
+            work.give_up(f"the server asked to wait, for {paused:.0f} s more: no attempt was made")
+            return False
+        with anyio.CancelScope(deadline=self._ends(work)) as scope:
+            await self._pace.acquire(work, work.sender)
+            return True
+        assert scope.cancelled_caught  # noqa: S101  # nothing else leaves the block without a value
+        work.give_up("its deadline passed before an attempt could begin")
+        return False
+
+    def _ends(self, work: "_Work") -> float:
+        return float("inf") if self._deadline is None else work.began + self._deadline
+
+    async def _attempt(self, work: "_Work") -> None:
+        """Make one attempt and note what it came to."""
+        flight = self._exchange.flight()
+        started = self._clock()
+        work.attempts += 1
+        timeouts = self._timeouts
+        left = self._ends(work) - started
+        if left < timeouts.attempt:
+            timeouts = attrs.evolve(timeouts, attempt=max(left, 0.001))
+        work.in_flight(flight)
+        self.flights.add(flight)
+        try:
+            result = await self._post(work.body, timeouts, flight)
+            work.verdict = read_result(result, work.message)
+        except BaseException:
+            self._pace.release_probe()
+            raise
+        finally:
+            self.flights.discard(flight)
+        self._note(work.verdict, result, started)
+        if work.verdict.mismatch:
+            await self._exchange.distrust()
+        elapsed = self._clock() - started
+        self._log(work, elapsed)
+        if self._on_attempt:
+            await _tell(
+                self._on_attempt,
+                Attempt(
+                    message=work.message,
+                    key=work.key,
+                    number=work.attempts,
+                    certainty=work.verdict.certainty,
+                    status_code=result.status if isinstance(result, Answer) else None,
+                    error=work.verdict.error,
+                    elapsed=elapsed,
+                ),
+            )
+
+    async def _post(self, body: bytes, timeouts: Timeouts, flight: Flight) -> Answer | Silence:
+        """POST once, out of reach of whoever cancels the caller."""
+        if not self._isolated:
+            return await self._exchange.post(body, timeouts=timeouts, flight=flight)
+        done = anyio.Event()
+
+        async def run() -> None:
+            await self._exchange.post(body, timeouts=timeouts, flight=flight)
+            done.set()
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(run)
+            try:
+                await done.wait()
+            except BaseException:
+                flight.interrupt()
+                raise
+        assert flight.result is not None  # noqa: S101  # the exchange has set it
+        return flight.result
+
+    def _note(self, verdict: Verdict, result: Answer | Silence, started: float) -> None:
+        """Tell the pace what the attempt came to."""
+        self._pace.note(
+            answered=isinstance(result, Answer) and result.status < 500,  # noqa: PLR2004  # 5xx
+            started=started,
+            throttled=verdict.error is not None and is_later(verdict.error),
+            timed_out=isinstance(result, Silence) and result.failure.timed_out,
+        )
+
+    async def _plan(self, work: "_Work") -> float | None:
+        """Return the seconds after which to attempt again, or None for no more."""
+        error = work.verdict.error
+        if error is None:
+            return None
+        proposal = self._policy.delay(error, work.attempts, self._random)
+        if is_later(error):
+            self._pace.pause.extend(self._clock() + proposal, "the server asked to come back later")
+        if work.attempts >= self._policy.limit(error):
+            return None
+        delay = await self._decide(work, error, proposal)
+        if delay is None or self._clock() + delay >= self._ends(work):
+            return None
+        if not is_later(error) and not self._budget.spend():
+            return None
+        if self._on_retry:
+            await _tell(self._on_retry, self._details(work, error, delay))
+        return delay
+
+    async def _decide(self, work: "_Work", error: SendError, proposal: float) -> float | None:
+        """Return the delay of the policy, or of the user's hook where there is one."""
+        may = self._policy.may_retry(error) and error.cause != "SSLCertVerificationError"
+        if is_later(error) and not self._patient and proposal > self._policy.max_retry_after + 1:
+            may = False
+        details = self._details(work, error, proposal if may else None)
+        ask = self._policy.should_retry
+        if ask is None:
+            return details.delay
+        try:
+            answer = ask(details)
+            if inspect.isawaitable(answer):
+                answer = await answer
+        except Exception:
+            logger.exception("should_retry raised; the policy decides")
+            return details.delay
+        return self._policy.heed(answer, details, proposal)
+
+    def _details(self, work: "_Work", error: SendError, delay: float | None) -> RetryDetails:
+        return RetryDetails(
+            message=work.message,
+            key=work.key,
+            attempts=work.attempts,
+            error=error.with_fields(attempts=work.attempts),
+            delay=delay,
+            elapsed=self._clock() - work.began,
+        )
+
+    def _log(self, work: "_Work", elapsed: float) -> None:
+        """Log one attempt, without the text and with the number masked."""
+        if not logger.isEnabledFor(logging.DEBUG):
+            return
+        verdict = work.verdict
+        logger.debug(
+            "Attempt %d of the message to %s: %s in %.3f s",
+            work.attempts,
+            mask_number(work.message.to),
+            verdict.certainty,
+            elapsed,
+            extra={
+                "key": work.key,
+                "attempt": work.attempts,
+                "certainty": verdict.certainty.value,
+                "status_code": verdict.error and verdict.error.status_code,
+                "elapsed": elapsed,
+            },
+        )
+
+
+@attrs.define(kw_only=True, eq=False)
+class _Work:
+    """A message on its way, with what is known of it at any moment."""
+
+    message: ButtonMessage
+    key: str
+    sender: str
+    body: bytes = attrs.field(repr=False)
+    index: int
+    began: float
+    attempts: int = 0
+    flight: Flight | None = None
+    _verdict: Verdict | None = None
+
+    @property
+    def verdict(self) -> Verdict:
+        """What is known now: of the attempt under way, of the last one, or of none."""
+        if self.flight is not None:
+            return _torn(self.flight, self.message)
+        if self._verdict is not None:
+            return self._verdict
+        return _not_begun(self.message, "no attempt was made")
+
+    @verdict.setter
+    def verdict(self, verdict: Verdict) -> None:
+        self.flight = None
+        self._verdict = verdict
+
+    def in_flight(self, flight: Flight) -> None:
+        """Note that an attempt is under way: until its verdict, its evidence decides."""
+        self.flight = flight
+
+    def give_up(self, why: str) -> None:
+        """Note why no further attempt is made; what an earlier one came to stands."""
+        if self._verdict is None:
+            self._verdict = _not_begun(self.message, why)
+
+
+def _torn(flight: Flight, message: ButtonMessage) -> Verdict:
+    """Return what is known of an attempt that was torn from outside."""
+    result = flight.result
+    if result is None:
+        failure = _Failure(cause="Cancelled", text="the attempt was ended before its answer came")
+        result = Silence(failure=failure, certainty=weigh(flight.evidence, failure))
+    return read_result(result, message)
+
+
+def _not_begun(message: ButtonMessage, why: str) -> Verdict:
+    """Return the verdict on a message that was never attempted."""
+    recipient = mask_number(message.to)
+    text = f"The message to {recipient} was not sent: {why}"
+    return Verdict(error=NotSentError(text, recipient=recipient, cause="NotTried"))
+
+
+def _log_cancelled(outcome: Outcome) -> None:
+    """Say what became of a message whose caller is gone."""
+    logger.warning(
+        "The call was cancelled; the message to %s is %s after %d attempts",
+        mask_number(outcome.message.to),
+        outcome.certainty,
+        outcome.attempts,
+        extra={"key": outcome.key, "certainty": outcome.certainty.value},
+    )
+
+
+def _methods(hooks: Iterable[object], name: str) -> tuple[Callable[[Any], Any], ...]:
+    """Return the methods of that name which the hooks have."""
+    return tuple(method for hook in hooks if callable(method := getattr(hook, name, None)))
+
+
+async def _tell(methods: Iterable[Callable[[Any], Any]], details: object) -> None:
+    """Tell hooks, each in its turn; one that raises is logged and costs nothing."""
+    for method in methods:
+        try:
+            answer = method(details)
+            if inspect.isawaitable(answer):
+                await answer
+        except Exception:
+            logger.exception("A hook raised; the message is not affected")

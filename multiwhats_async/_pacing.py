@@ -1,0 +1,294 @@
+"""How many attempts at once, and when the next one may begin.
+
+The decisions are pure state with the time passed in; :class:`Pace` alone waits.
+"""
+
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import anyio
+
+from .abc import RateLimiter
+from .options import Breaker
+
+FIRST_LIMIT: Final = 4
+"""Attempts at once with which a client starts, until it has learnt what the server bears."""
+
+CUT_BY_TIMEOUT: Final = 0.9
+CUT_BY_THROTTLE: Final = 0.5
+"""As Netflix's concurrency limits and TCP do: a little for slowness, half for a refusal."""
+
+
+class AdaptiveLimit:
+    """The number of attempts at once, by additive increase and multiplicative decrease.
+
+    Until the first cut it grows by one with every success, so that it doubles in a round trip,
+    as TCP's slow start does; after that by one with every full round of successes.
+
+    Args:
+        ceiling: The user's limit, never exceeded.
+    """
+
+    __slots__ = ("_ceiling", "_cut_at", "_seeking", "value")
+
+    def __init__(self, ceiling: int) -> None:
+        self._ceiling = ceiling
+        self.value = float(min(FIRST_LIMIT, ceiling))
+        self._seeking = True
+        self._cut_at = float("-inf")
+
+    def grow(self) -> None:
+        """Note a success."""
+        step = 1.0 if self._seeking else 1.0 / self.value
+        self.value = min(float(self._ceiling), self.value + step)
+
+    def cut(self, factor: float, *, started: float, now: float) -> None:
+        """Note a throttled or timed-out attempt.
+
+        Args:
+            factor: What remains.
+            started: When the attempt began: those that began before the last cut say nothing
+                new, else one bad moment of 100 attempts would count 100 times.
+            now: The time.
+        """
+        if started < self._cut_at:
+            return
+        self._seeking = False
+        self._cut_at = now
+        self.value = max(1.0, self.value * factor)
+
+
+class Concurrency:
+    """The limiter in front of the connections, steered by an :class:`AdaptiveLimit`.
+
+    Args:
+        ceiling: The most attempts at once.
+    """
+
+    def __init__(self, ceiling: int) -> None:
+        self.ceiling = ceiling
+        self.limit = AdaptiveLimit(ceiling)
+        self.limiter = anyio.CapacityLimiter(int(self.limit.value))
+
+    def grow(self) -> None:
+        """Note an attempt that the server answered."""
+        self.limit.grow()
+        self._apply()
+
+    def cut(self, factor: float, *, started: float, now: float) -> None:
+        """Note a throttled or timed-out attempt."""
+        self.limit.cut(factor, started=started, now=now)
+        self._apply()
+
+    def _apply(self) -> None:
+        tokens = int(self.limit.value)
+        if tokens != self.limiter.total_tokens:
+            self.limiter.total_tokens = tokens
+
+
+class Pause:
+    """The moment before which nothing is sent, shared by all that send to one server.
+
+    It is a point in time, merged by the later one, and not a flag: a flag would be cleared by
+    whichever request finishes first.
+    """
+
+    __slots__ = ("because", "until")
+
+    def __init__(self) -> None:
+        self.until = float("-inf")
+        self.because = ""
+
+    def extend(self, until: float, because: str) -> None:
+        """Pause until a point in time, unless a longer pause holds already."""
+        if until > self.until:
+            self.until = until
+            self.because = because
+
+    def remaining(self, now: float) -> float:
+        """Return the seconds of it that are left."""
+        return max(0.0, self.until - now)
+
+
+class BreakerState:
+    """Whether a run may knock at the server now; see :class:`~multiwhats_async.Breaker`.
+
+    Args:
+        settings: When to open, and for how long.
+    """
+
+    def __init__(self, settings: Breaker) -> None:
+        self._settings = settings
+        self._in_a_row = 0
+        self._seconds: deque[list[float]] = deque()  # [second, attempts, failures]
+        self._pause = settings.pause
+        self._failed_probes = 0
+        self._probing = False
+        self._known_to_answer = False
+        self.open_until: float | None = None
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether so many probes failed that waiting on makes no sense."""
+        return self._failed_probes >= self._settings.probes
+
+    def wait(self, now: float) -> float | None:
+        """Return how long to wait before knocking.
+
+        Returns:
+            0 to go on (as the one probe, where the breaker is open), seconds to wait, or None
+            to wait for the probe that is under way.
+        """
+        if self.open_until is None:
+            return 0.0
+        if now < self.open_until:
+            return self.open_until - now
+        if self._probing:
+            return None
+        self._probing = True
+        return 0.0
+
+    def note(self, *, answered: bool, now: float) -> None:
+        """Take the result of one attempt.
+
+        Before the first answer nothing opens it: a server that never answered is more likely
+        the wrong one, and holding the run would only hide that.
+        """
+        if answered:
+            self._known_to_answer = True
+            self._in_a_row = self._failed_probes = 0
+            self._pause = self._settings.pause
+            if self.open_until is not None:
+                self.open_until = None
+                self._seconds.clear()
+            self._probing = False
+            self._count(now, failed=False)
+            return
+        if not self._known_to_answer:
+            return
+        self._in_a_row += 1
+        self._count(now, failed=True)
+        if self._probing:
+            self._probing = False
+            self._failed_probes += 1
+            self._pause = min(self._pause * 2, self._settings.longest_pause)
+            self.open_until = now + self._pause
+        elif self.open_until is None and self._is_too_much():
+            self.open_until = now + self._pause
+
+    def release_probe(self) -> None:
+        """Take back a probe that came to nothing, so that another may go."""
+        self._probing = False
+
+    def _count(self, now: float, *, failed: bool) -> None:
+        second = float(int(now))
+        if not self._seconds or self._seconds[-1][0] != second:
+            self._seconds.append([second, 0, 0])
+        self._seconds[-1][1] += 1
+        self._seconds[-1][2] += failed
+        while self._seconds[0][0] < now - self._settings.window:
+            self._seconds.popleft()
+
+    def _is_too_much(self) -> bool:
+        attempts = sum(entry[1] for entry in self._seconds)
+        failures = sum(entry[2] for entry in self._seconds)
+        return self._in_a_row >= self._settings.in_a_row or (
+            attempts >= self._settings.least and failures >= self._settings.share * attempts
+        )
+
+
+class Pace:
+    """Lets one attempt after the other begin: concurrency, shared pause, breaker, rate.
+
+    Args:
+        concurrency: How many at once.
+        pause: The pause shared with all that send to the same server.
+        rate: Slots in time, or None.
+        breaker: Holds a bulk run while the server does not answer, or None.
+        clock: Tells seconds.
+        sleep: Waits seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        concurrency: Concurrency,
+        pause: Pause,
+        rate: RateLimiter | None,
+        breaker: BreakerState | None = None,
+        clock: Callable[[], float] = anyio.current_time,
+        sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
+    ) -> None:
+        self.concurrency = concurrency
+        self.pause = pause
+        self.rate = rate
+        self.breaker = breaker
+        self._clock = clock
+        self._sleep = sleep
+        self._probe_ended = anyio.Event()
+
+    async def acquire(self, borrower: object, sender: str) -> None:
+        """Wait until an attempt may begin; every call that returns needs a :meth:`release`."""
+        await self.concurrency.limiter.acquire_on_behalf_of(borrower)
+        try:
+            await self._wait_for_slot(sender)
+        except BaseException:
+            self.concurrency.limiter.release_on_behalf_of(borrower)
+            raise
+
+    def release(self, borrower: object) -> None:
+        """Give the place back."""
+        self.concurrency.limiter.release_on_behalf_of(borrower)
+
+    async def _wait_for_slot(self, sender: str) -> None:
+        while True:
+            paused = self.pause.remaining(self._clock())
+            if paused:
+                await self._sleep(paused)
+                continue
+            if self.rate is not None:
+                wait = await self.rate.reserve(sender)
+                if wait:
+                    await self._sleep(wait)
+                if self.pause.remaining(self._clock()):
+                    continue  # the slot is given up: after a pause nothing may come as a burst
+            if self.breaker is None:
+                return
+            held = self.breaker.wait(self._clock())
+            if held == 0:
+                return
+            if held is None:
+                await self._probe_ended.wait()
+            else:
+                await self._sleep(held)
+
+    def note(self, *, answered: bool, started: float, throttled: bool, timed_out: bool) -> None:
+        """Take the result of one attempt.
+
+        Args:
+            answered: Whether the server gave an answer that speaks of this message (no 5xx).
+            started: When the attempt began.
+            throttled: Whether the server said "later".
+            timed_out: Whether a deadline passed.
+        """
+        now = self._clock()
+        if throttled:
+            self.concurrency.cut(CUT_BY_THROTTLE, started=started, now=now)
+        elif timed_out:
+            self.concurrency.cut(CUT_BY_TIMEOUT, started=started, now=now)
+        elif answered:
+            self.concurrency.grow()
+        if self.breaker is not None:
+            self.breaker.note(answered=answered or throttled, now=now)
+            self._wake()
+
+    def release_probe(self) -> None:
+        """Let another attempt probe where one was ended without a result."""
+        if self.breaker is not None:
+            self.breaker.release_probe()
+            self._wake()
+
+    def _wake(self) -> None:
+        ended, self._probe_ended = self._probe_ended, anyio.Event()
+        ended.set()

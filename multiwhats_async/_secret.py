@@ -1,0 +1,60 @@
+"""The API key and phone numbers, kept out of everything that is shown or stored."""
+
+from typing import Final, NoReturn, Self
+from urllib.parse import quote, quote_plus
+
+MASK: Final = "****"
+VISIBLE_DIGITS: Final = 4
+
+
+class Secret:
+    """A text that never shows itself: not a ``str``, masked, not picklable.
+
+    Not being a ``str`` is the point: ``json.dumps``, ``%s`` and string concatenation either
+    fail or show the mask. Only :meth:`reveal` gives the text, at the last moment.
+
+    Args:
+        value: The text to keep.
+    """
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """Return the text itself; call it only where the bytes for the wire are made."""
+        return self._value
+
+    def redact(self, text: str) -> str:
+        """Return ``text`` with every form of the secret replaced by the mask."""
+        for form in {self._value, quote(self._value, safe=""), quote_plus(self._value)}:
+            text = text.replace(form, MASK)
+        return text
+
+    def __repr__(self) -> str:
+        return f"Secret({MASK})"
+
+    def __str__(self) -> str:
+        return MASK
+
+    def __format__(self, format_spec: str) -> str:
+        return MASK
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError(
+            "The API key cannot be pickled. Let each process read MULTIWHATS_API_KEY itself."
+        )
+
+
+def mask_number(number: str) -> str:
+    """Return a phone number with all but its last four digits hidden, for logs and errors."""
+    if len(number) <= VISIBLE_DIGITS:
+        return "•" * len(number)
+    return "•" * (len(number) - VISIBLE_DIGITS) + number[-VISIBLE_DIGITS:]

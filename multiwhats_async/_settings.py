@@ -1,0 +1,182 @@
+"""What a client was asked for, checked before anything is opened."""
+
+from collections.abc import Iterable, Mapping
+from ipaddress import ip_address
+from typing import Any, Final, Literal, TypeVar
+from urllib.parse import urlsplit
+
+import attrs
+
+from ._numbers import NumberError, normalise_number
+from ._secret import Secret, mask_number
+from .errors import ConfigurationError
+from .options import Breaker, Rate, Timeouts, is_number
+from .retry import RetryPolicy
+
+BASE_URL: Final = "https://api.multiwhats.app/api/v1/"
+"""Documented: all endpoints use this base URL."""
+
+KeyPlace = Literal["query", "json"]
+T = TypeVar("T")
+
+
+@attrs.frozen(kw_only=True)
+class Settings:
+    """Everything of a client that ``with_options`` may change, checked."""
+
+    key: Secret
+    key_place: KeyPlace
+    sender: str | None
+    timeouts: Timeouts
+    max_concurrency: int
+    rate: Rate | None
+    retry: RetryPolicy
+    hooks: tuple[object, ...]
+    breaker: Breaker | None
+
+
+def checked_settings(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of :class:`Settings` for the options that were given, checked.
+
+    Args:
+        given: Options under the names that the user wrote.
+
+    Raises:
+        ConfigurationError: An option cannot work; names it, the value, and the way out.
+    """
+    return dict(_CHECKS[name](value) for name, value in given.items())
+
+
+def checked_base_url(url: object) -> str:
+    """Return the base URL with a slash at its end.
+
+    Raises:
+        ConfigurationError: It is no URL, not HTTPS off this machine, or holds what it must not.
+    """
+    if not isinstance(url, str):
+        raise ConfigurationError(f"base_url must be text, not {type(url).__name__}")
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise ConfigurationError(f"base_url is no URL: {error}") from None
+    if parts.scheme not in ("https", "http") or not host:
+        raise ConfigurationError(f"base_url must be such as {BASE_URL}, not {url!r}")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ConfigurationError(
+            "base_url must hold no user, query or fragment; the API key goes into api_key"
+        )
+    if parts.scheme == "http" and not is_loopback(host):
+        raise ConfigurationError(
+            f"base_url must begin with https:// for {host}: the API key would go out in the clear. "
+            "http:// is for this machine only, such as the sandbox"
+        )
+    return url if url.endswith("/") else url + "/"
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host name can only mean this machine (RFC 6761, RFC 5735, RFC 4291)."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def checked_seconds(name: str, value: float | None) -> float | None:
+    """Return a number above 0, or None.
+
+    Raises:
+        ConfigurationError: It is neither.
+    """
+    if value is None or (is_number(value) and value > 0):
+        return value
+    raise ConfigurationError(f"{name} must be a number above 0, or None, not {value!r}")
+
+
+def checked_count(name: str, value: object) -> int:
+    """Return a whole number of at least 1.
+
+    Raises:
+        ConfigurationError: It is none.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ConfigurationError(f"{name} must be a whole number of at least 1, not {value!r}")
+    return value
+
+
+def checked_instance(name: str, value: object, kind: type[T]) -> T:
+    """Return a value of the type that it must have.
+
+    Raises:
+        ConfigurationError: It has another.
+    """
+    if not isinstance(value, kind):
+        raise ConfigurationError(f"{name} must be of type {kind.__name__}, not {value!r}")
+    return value
+
+
+def _checked_key(value: object) -> Secret:
+    """Return the API key, shut away; the error never shows it."""
+    if value is None or value == "":
+        raise ConfigurationError(
+            "No API key: pass it as the first argument, or set MULTIWHATS_API_KEY. "
+            "To try without an account, run: multiwhats sandbox"
+        )
+    if isinstance(value, Secret):
+        return value
+    if not isinstance(value, str):
+        raise ConfigurationError(f"api_key must be text, not {type(value).__name__}")
+    if not value.isprintable() or not value.isascii() or " " in value:
+        raise ConfigurationError(
+            "api_key holds a space, a line break or a sign that no key has: was it copied whole?"
+        )
+    return Secret(value)
+
+
+def _checked_place(value: object) -> KeyPlace:
+    if value == "query":
+        return "query"
+    if value == "json":
+        return "json"
+    raise ConfigurationError(f'api_key_in must be "query" or "json", not {value!r}')
+
+
+def _checked_sender(value: object) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise ConfigurationError(f"sender must be text, not {type(value).__name__}")
+    try:
+        return normalise_number(value)
+    except NumberError as error:
+        raise ConfigurationError(f"sender {mask_number(value)!r} {error}") from None
+
+
+def _checked_hooks(value: object) -> tuple[object, ...]:
+    if isinstance(value, str | Mapping) or not isinstance(value, Iterable):
+        raise ConfigurationError(f"hooks must be a list of objects, not {value!r}")
+    hooks = tuple(value)
+    for hook in hooks:
+        if not any(hasattr(hook, name) for name in ("on_attempt", "on_retry", "on_outcome")):
+            raise ConfigurationError(
+                f"the hook {hook!r} has none of on_attempt, on_retry and on_outcome"
+            )
+    return hooks
+
+
+_CHECKS: Final[Mapping[str, Any]] = {
+    "api_key": lambda value: ("key", _checked_key(value)),
+    "api_key_in": lambda value: ("key_place", _checked_place(value)),
+    "sender": lambda value: ("sender", _checked_sender(value)),
+    "timeout": lambda value: ("timeouts", Timeouts.of(value)),
+    "max_concurrency": lambda value: ("max_concurrency", checked_count("max_concurrency", value)),
+    "rate": lambda value: ("rate", None if value is None else Rate.of(value)),
+    "retry": lambda value: ("retry", checked_instance("retry", value, RetryPolicy)),
+    "hooks": lambda value: ("hooks", _checked_hooks(value)),
+    "breaker": lambda value: (
+        "breaker",
+        None if value is None else checked_instance("breaker", value, Breaker),
+    ),
+}

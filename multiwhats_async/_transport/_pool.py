@@ -1,0 +1,211 @@
+"""Our own connection pool: an ``httpx`` transport over public httpcore connections.
+
+httpcore's own pool walks every connection at every step, and loses slots for good when a request
+is cancelled or waits too long. This one has nothing to lose: the limit on concurrency stands in
+front of it, a connection belongs to exactly one attempt, and comes back only when its answer was
+read to the end. So no cancellation can brick it.
+
+This is the only module that knows httpcore.
+"""
+
+import ssl
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from typing import Final, Literal
+
+import anyio
+import httpcore
+import httpx
+
+from .._secret import Secret
+from .._wire import add_key
+
+KeyPlace = Literal["query", "json"]
+
+KEY_EXTENSION: Final = "multiwhats.key"
+"""The request extension that carries the key, as a Secret, to the last moment."""
+
+CLOSE_SECONDS: Final = 1.0
+"""How long closing a connection may take; it is dropped either way."""
+
+_DROPPED_HEADERS: Final = frozenset((b"location", b"set-cookie", b"referer", b"link"))
+"""httpx acts on these even where it follows no redirect, or keeps them; we have no use for them."""
+
+
+class PooledTransport(httpx.AsyncBaseTransport):
+    """Sends requests to a single origin over kept connections.
+
+    Args:
+        origin: The only URL scheme, host and port that requests may go to.
+        ssl_context: Verifies the server, for HTTPS.
+        keepalive: Seconds for which an idle connection is kept; None keeps none.
+        clock: Tells the seconds of the event loop.
+        network: Opens the connections; None is httpcore's own.
+    """
+
+    def __init__(
+        self,
+        origin: httpx.URL,
+        *,
+        ssl_context: ssl.SSLContext | None,
+        keepalive: float | None,
+        clock: Callable[[], float] = anyio.current_time,
+        network: httpcore.AsyncNetworkBackend | None = None,
+    ) -> None:
+        self._origin = httpcore.Origin(
+            origin.raw_scheme,
+            origin.raw_host,
+            origin.port or {"https": 443, "http": 80}[origin.scheme],
+        )
+        self._ssl_context = ssl_context
+        self._keepalive = keepalive
+        self._clock = clock
+        self._network = network
+        self._idle: deque[tuple[httpcore.AsyncHTTPConnection, float]] = deque()
+        self.opened = 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send one request, with the key added below everything that logs."""
+        wire_request = self._wire_request(request)
+        connection = await self._take()
+        try:
+            response = await connection.handle_async_request(wire_request)
+        except BaseException as error:
+            await _drop(connection)
+            if isinstance(error, httpcore_errors):
+                raise _as_httpx_error(error) from error
+            raise
+        headers = [item for item in response.headers if item[0].lower() not in _DROPPED_HEADERS]
+        return httpx.Response(
+            response.status,
+            headers=headers,
+            stream=_Body(response, connection, self),
+            extensions={"http_version": response.extensions.get("http_version", b"HTTP/1.1")},
+        )
+
+    def _wire_request(self, request: httpx.Request) -> httpcore.Request:
+        """Return the request that really goes out: the only one that holds the key."""
+        target, content = request.url.raw_path, request.content
+        headers = request.headers.raw
+        key: tuple[Secret, KeyPlace] | None = request.extensions.get(KEY_EXTENSION)
+        if key is not None:
+            target, content = with_key(target, content, *key)
+            length = str(len(content)).encode()
+            headers = [
+                (name, value) for name, value in headers if name.lower() != b"content-length"
+            ]
+            headers.append((b"Content-Length", length))
+        extensions = {
+            name: value
+            for name, value in request.extensions.items()
+            if name in ("timeout", "trace", "sni_hostname")
+        }
+        return httpcore.Request(
+            request.method.encode(),
+            httpcore.URL(
+                scheme=request.url.raw_scheme,
+                host=request.url.raw_host,
+                port=request.url.port,
+                target=target,
+            ),
+            headers=headers,
+            content=content,
+            extensions=extensions,
+        )
+
+    async def _take(self) -> httpcore.AsyncHTTPConnection:
+        """Return an idle connection that still stands, the freshest first, or a new one."""
+        now = self._clock()
+        while self._idle and self._idle[0][1] <= now:
+            await _drop(self._idle.popleft()[0])
+        while self._idle:
+            connection, _ = self._idle.pop()
+            # Also true where bytes wait unasked: the end of the connection, or a stray answer.
+            if not connection.has_expired():
+                return connection
+            await _drop(connection)
+        self.opened += 1
+        return httpcore.AsyncHTTPConnection(
+            origin=self._origin,
+            ssl_context=self._ssl_context,
+            http1=True,
+            http2=False,
+            retries=0,
+            network_backend=self._network,
+        )
+
+    async def _give_back(self, connection: httpcore.AsyncHTTPConnection) -> None:
+        """Keep a connection whose answer was read to the end; close any other."""
+        if self._keepalive is not None and connection.is_available():
+            self._idle.append((connection, self._clock() + self._keepalive))
+        else:
+            await _drop(connection)
+
+    async def close_idle(self) -> None:
+        """Close every idle connection."""
+        while self._idle:
+            await _drop(self._idle.pop()[0])
+
+    async def aclose(self) -> None:
+        """Close every idle connection."""
+        await self.close_idle()
+
+    def forget(self) -> None:
+        """Let go of the connections without touching them: after a fork they are the parent's."""
+        self._idle.clear()
+
+
+class _Body(httpx.AsyncByteStream):
+    """The body of an answer; gives the connection back when it is closed."""
+
+    def __init__(
+        self,
+        response: httpcore.Response,
+        connection: httpcore.AsyncHTTPConnection,
+        pool: PooledTransport,
+    ) -> None:
+        self._response = response
+        self._connection = connection
+        self._pool = pool
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            async for chunk in self._response.aiter_stream():
+                yield chunk
+        except httpcore_errors as error:
+            raise _as_httpx_error(error) from error
+
+    async def aclose(self) -> None:
+        with anyio.CancelScope(shield=True):
+            await self._response.aclose()
+            await self._pool._give_back(self._connection)  # noqa: SLF001  # its own pool
+
+
+def with_key(target: bytes, content: bytes, secret: Secret, place: KeyPlace) -> tuple[bytes, bytes]:
+    """Return a request's target and body with the key in one of them."""
+    if place == "json":
+        return target, add_key(content, secret.reveal())
+    query = httpx.QueryParams({"apikey": secret.reveal()})
+    return target + (b"&" if b"?" in target else b"?") + str(query).encode(), content
+
+
+async def _drop(connection: httpcore.AsyncHTTPConnection) -> None:
+    """Close a connection, come what may: it is never used again."""
+    with anyio.move_on_after(CLOSE_SECONDS, shield=True):
+        with suppress(Exception):  # a connection that cannot be closed is gone too
+            await connection.aclose()
+
+
+httpcore_errors: Final = (
+    httpcore.TimeoutException,
+    httpcore.NetworkError,
+    httpcore.ProtocolError,
+    httpcore.UnsupportedProtocol,
+)
+
+
+def _as_httpx_error(error: BaseException) -> httpx.TransportError:
+    """Return httpx's error of the same name; both trees are alike."""
+    kind: type[httpx.TransportError] = getattr(httpx, type(error).__name__, httpx.TransportError)
+    return kind(str(error))

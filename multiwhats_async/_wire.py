@@ -1,0 +1,416 @@
+"""The vendor's wire: from a message to the bytes of a request, from an answer to a verdict.
+
+Pure functions of bytes, status and headers. The request, and the record that answers it, are
+documented by the vendor. What its errors look like is not: that part is assumed, and marked.
+"""
+
+import json
+import re
+import zlib
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import partial
+from http import HTTPStatus
+from typing import Any, Final
+
+import attrs
+import cattrs
+
+from ._certainty import Certainty
+from ._evidence import Answer, Silence
+from ._secret import mask_number
+from .errors import (
+    AuthenticationError,
+    InsufficientCreditError,
+    InvalidRequestError,
+    NotSentError,
+    OutcomeUnknownError,
+    RateLimitedError,
+    RejectedError,
+    SendError,
+)
+from .models import ButtonMessage, ExtraData, MessageReceipt, MessageTarget
+from .retry import parse_retry_after
+
+ENDPOINT: Final = "basic/whatsapp/send-dynamic"
+"""Documented: appended to the base URL, asked with POST."""
+
+MAX_BODY: Final = 1_000_000
+"""Bytes of an answer that are read at the most; the documented one has 879."""
+
+MAX_DETAIL: Final = 300
+"""Characters of an error's body that are shown."""
+
+_encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+# --- requests ---------------------------------------------------------------------------------
+
+
+def encode_request(message: ButtonMessage, sender: str) -> bytes:
+    """Return the body of the request for a message, without the key.
+
+    Args:
+        message: The message.
+        sender: The number that sends it where the message names none.
+    """
+    return _encode(
+        {
+            "from": message.sender or sender,
+            "to": message.to,
+            "message": message.message,
+            "type": "button",
+            "buttons": message.buttons,
+        }
+    ).encode()
+
+
+def add_key(body: bytes, key: str) -> bytes:
+    """Return a request's body with the API key among its data, as the vendor allows."""
+    return body[:-1] + b',"apikey":' + _encode(key).encode() + b"}"
+
+
+# --- receipts ---------------------------------------------------------------------------------
+
+
+def configure_converter(converter: cattrs.Converter) -> None:
+    """Teach a converter the vendor's record: receipts, targets and their extra data.
+
+    Structuring is lenient: a field that is missing is None; one of another type is None too,
+    and its value is kept in ``extra``. Unstructuring gives the vendor's shape.
+    """
+    for model in (ExtraData, MessageTarget, MessageReceipt):
+        converter.register_structure_hook(model, _lenient_hook(converter, model))
+        converter.register_unstructure_hook(model, model.to_dict)
+
+
+def make_converter() -> cattrs.Converter:
+    """Return a new converter that knows the vendor's record."""
+    converter = cattrs.Converter(detailed_validation=False)
+    configure_converter(converter)
+    return converter
+
+
+_WIRE_NAMES: Final = {"selected_item_id": "selectedItemId"}
+
+
+def _lenient_hook(
+    converter: cattrs.Converter, model: type[attrs.AttrsInstance]
+) -> Callable[[Any, Any], Any]:
+    """Build the hook that structures one model, field by field, keeping what does not fit."""
+    fields = [field for field in attrs.fields(model) if field.name not in ("extra", "raw")]
+    steps = [
+        (field.name, _WIRE_NAMES.get(field.name, field.name), _reader(converter, field.type))
+        for field in fields
+    ]
+    known = {wire for _, wire, _ in steps}
+    keeps_raw = "raw" in attrs.fields_dict(model)
+
+    def structure(record: Any, _: Any) -> Any:
+        if not isinstance(record, Mapping):
+            raise TypeError(f"{model.__name__} needs an object, not {type(record).__name__}")
+        values: dict[str, Any] = {"raw": record} if keeps_raw else {}
+        extra = {name: value for name, value in record.items() if name not in known}
+        for name, wire, read in steps:
+            value = record.get(wire)
+            if value is None or (wire == "file_url" and value == 0):
+                continue  # documented: the number 0 says that there is no file
+            try:
+                values[name] = read(value)
+            except (TypeError, ValueError, OverflowError):
+                extra[wire] = value
+        values["extra"] = extra
+        return model(**values)
+
+    return structure
+
+
+def _reader(converter: cattrs.Converter, kind: Any) -> Callable[[Any], Any]:
+    """Return the function that reads one field's value where it is not null."""
+    nested = {model: partial(converter.structure, cl=model) for model in (ExtraData, MessageTarget)}
+    readers: dict[Any, Callable[[Any], Any]] = {
+        int | None: _to_int,
+        int | float | None: _to_amount,
+        str | None: _to_str,
+        datetime | None: _to_time,
+        tuple[str, ...] | None: _to_labels,
+        ExtraData | None: nested[ExtraData],
+        tuple[MessageTarget, ...]: lambda value: tuple(map(nested[MessageTarget], _to_list(value))),
+        Any: lambda value: value,
+    }
+    return readers[kind]
+
+
+def _to_int(value: object) -> int:
+    """Read a whole number; one written as text counts too."""
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise TypeError("not a whole number")
+    return int(value)
+
+
+def _to_amount(value: object) -> int | float:
+    """Read an amount of credits; one written as text counts too."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise TypeError("not a number")
+    if isinstance(value, str):
+        value = float(value)
+    return int(value) if value == int(value) else value
+
+
+def _to_str(value: object) -> str:
+    """Read a text; a number that stands for one (an identifier) counts too."""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise TypeError("not a text")
+    return str(value)
+
+
+def _to_time(value: object) -> datetime:
+    """Read a time as the vendor writes it: ``2023-04-26 11:11:58``, without a zone."""
+    if not isinstance(value, str):
+        raise TypeError("not a time")
+    return datetime.fromisoformat(value)
+
+
+def _to_list(value: object) -> list[Any]:
+    """Read a list."""
+    if not isinstance(value, list):
+        raise TypeError("not a list")
+    return value
+
+
+def _to_labels(value: object) -> tuple[str, ...]:
+    """Read a list of texts."""
+    labels = tuple(_to_list(value))
+    if not all(isinstance(label, str) for label in labels):
+        raise TypeError("not a list of texts")
+    return labels
+
+
+_converter: Final = make_converter()
+
+
+# --- answers ----------------------------------------------------------------------------------
+
+
+@attrs.frozen(kw_only=True)
+class Verdict:
+    """What one attempt came to: a receipt or an error, and so a certainty."""
+
+    receipt: MessageReceipt | None = None
+    error: SendError | None = None
+    mismatch: bool = False
+
+    @property
+    def certainty(self) -> Certainty:
+        """What is known of the message after this attempt."""
+        return Certainty.ACCEPTED if self.error is None else self.error.certainty
+
+
+def read_result(result: Answer | Silence, message: ButtonMessage) -> Verdict:
+    """Return what an attempt came to. Never raises.
+
+    Args:
+        result: What the exchange of bytes came to.
+        message: The message that was sent; the answer must speak of its recipient.
+    """
+    if isinstance(result, Silence):
+        return Verdict(error=_silence_error(result, message))
+    if 200 <= result.status < 300:  # noqa: PLR2004  # the statuses of success
+        return _read_success(result, message)
+    return Verdict(error=_status_error(result, message))
+
+
+def _silence_error(silence: Silence, message: ButtonMessage) -> SendError:
+    """Build the error for an attempt to which no status was seen."""
+    failure = silence.failure
+    what = f"{failure.cause}: {failure.text}" if failure.text else failure.cause
+    if silence.certainty is Certainty.NOT_SENT:
+        kind: type[SendError] = NotSentError
+        text = f"The message to {mask_number(message.to)} did not reach the server ({what})"
+    else:
+        kind = OutcomeUnknownError
+        text = (
+            f"No answer for the message to {mask_number(message.to)} ({what}): it may have gone out"
+        )
+    return kind(
+        text, recipient=mask_number(message.to), cause=failure.cause, detail=failure.text or None
+    )
+
+
+def _status_error(answer: Answer, message: ButtonMessage) -> SendError:
+    """Build the error for a status that is no success. What each means is assumed."""
+    status = answer.status
+    later = parse_retry_after(answer.retry_after, answer.date)
+    kind: type[SendError]
+    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        kind = AuthenticationError
+    elif status == HTTPStatus.PAYMENT_REQUIRED:
+        kind = InsufficientCreditError
+    elif status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.TOO_EARLY) or (
+        status == HTTPStatus.SERVICE_UNAVAILABLE and later is not None
+    ):
+        kind = RateLimitedError
+    elif status in (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT):
+        kind = OutcomeUnknownError
+    elif 400 <= status < 500:  # noqa: PLR2004  # the other client errors
+        kind = InvalidRequestError
+    else:
+        kind = OutcomeUnknownError  # 1xx, 3xx, 5xx: it may have been processed before that
+    return _answer_error(kind, answer, message, _detail(answer.body), retry_after=later)
+
+
+def _read_success(answer: Answer, message: ButtonMessage) -> Verdict:
+    """Read an answer whose status is a success."""
+    if answer.body is None:
+        # A success whose record was lost could have been an error in its body: not accepted.
+        lost = answer.failure.text if answer.failure else ""
+        return Verdict(
+            error=_answer_error(
+                OutcomeUnknownError, answer, message, f"the record was lost: {lost}"
+            )
+        )
+    try:
+        record = load_json(answer.body)
+    except ValueError:
+        detail = f"the answer is no JSON: {_excerpt(answer.body)}"
+        return Verdict(error=_answer_error(OutcomeUnknownError, answer, message, detail))
+    if not is_record(record):
+        kind = RejectedError if is_error(record) else OutcomeUnknownError
+        return Verdict(error=_answer_error(kind, answer, message, _detail(answer.body)))
+    receipt = _converter.structure(record, MessageReceipt)
+    if not _speaks_of(receipt, message):
+        detail = "the answer speaks of another recipient: it belongs to another request"
+        error = _answer_error(OutcomeUnknownError, answer, message, detail)
+        return Verdict(error=error, mismatch=True)
+    return Verdict(receipt=receipt)
+
+
+def _answer_error(
+    kind: type[SendError],
+    answer: Answer,
+    message: ButtonMessage,
+    detail: str | None,
+    *,
+    retry_after: float | None = None,
+) -> SendError:
+    """Build an error that speaks of an answer."""
+    recipient = mask_number(message.to)
+    said = f": {detail}" if detail else ""
+    unknown = " (it may have gone out)" if kind is OutcomeUnknownError else ""
+    return kind(
+        f"The server answered {answer.status} for the message to {recipient}{unknown}{said}",
+        status_code=answer.status,
+        recipient=recipient,
+        detail=detail,
+        cause=answer.failure.cause if answer.failure else None,
+        retry_after=retry_after,
+    )
+
+
+def load_json(body: bytes) -> Any:
+    """Read JSON from a server that cannot be trusted to write it well.
+
+    A byte order mark is passed over, NaN and Infinity are None, of a duplicate key the last
+    counts.
+
+    Raises:
+        ValueError: It is no JSON, or nested or long beyond reason.
+    """
+    try:
+        return json.loads(body.decode("utf-8-sig"), parse_constant=lambda _: None)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+_RECORD_MARKS: Final = frozenset(
+    (
+        "targets",
+        "total_credit",
+        "queue_type",
+        "message_type",
+        "from_identifier",
+        "target_count",
+        "social_media_account_id",
+    )
+)
+
+
+def is_record(value: object) -> bool:
+    """Tell whether JSON is the vendor's record of a message, even with fields missing."""
+    if not isinstance(value, dict) or _says_error(value):
+        return False
+    marks = _RECORD_MARKS.intersection(value)
+    return "targets" in marks or ("id" in value and bool(marks))
+
+
+def is_error(value: object) -> bool:
+    """Tell whether JSON that came with a success is plainly an error (assumed)."""
+    return isinstance(value, dict) and _says_error(value)
+
+
+def _says_error(value: dict[str, Any]) -> bool:
+    return bool(
+        value.get("error")
+        or value.get("errors")
+        or value.get("success") is False
+        or value.get("status") in (False, "error", "fail", "failed")
+    ) and not ("id" in value and value.get("targets"))
+
+
+def _speaks_of(receipt: MessageReceipt, message: ButtonMessage) -> bool:
+    """Tell whether a record can be the answer for a message: it names its recipient, or none."""
+    named = {target.target_identifier for target in receipt.targets} - {None}
+    return not named or message.to in {str(number).lstrip("+") for number in named}
+
+
+def _detail(body: bytes | None) -> str | None:
+    """Return what an error's body says, for a person."""
+    if not body:
+        return None
+    try:
+        value = load_json(body)
+    except ValueError:
+        return _excerpt(body)
+    for name in ("message", "error", "detail", "errors"):
+        said = value.get(name) if isinstance(value, dict) else None
+        if isinstance(said, dict):
+            said = said.get("message")
+        if isinstance(said, str) and said:
+            return _clean(said)
+    return _excerpt(body)
+
+
+def _excerpt(body: bytes) -> str:
+    return _clean(body[: MAX_DETAIL * 4].decode("utf-8", "replace")) or "(empty)"
+
+
+def _clean(text: str) -> str:
+    """Cut a server's text to one printable line without whole phone numbers."""
+    text = "".join(char if char.isprintable() else " " for char in text)
+    text = re.sub(r"\d{7,}", lambda match: mask_number(match[0]), " ".join(text.split()))
+    return text if len(text) <= MAX_DETAIL else text[: MAX_DETAIL - 1] + "…"
+
+
+def decode_body(body: bytes, encoding: str | None) -> bytes:
+    """Undo a content encoding that was not asked for, without letting it grow past the cap.
+
+    Args:
+        body: The bytes as they came.
+        encoding: The ``Content-Encoding`` header, or None.
+
+    Raises:
+        ValueError: The bytes are not what the header says, are cut, or grow beyond the cap.
+    """
+    name = (encoding or "identity").strip().lower()
+    if name == "identity":
+        return body
+    if name not in ("gzip", "x-gzip", "deflate"):
+        raise ValueError(f"unknown content encoding {name[:20]!r}")
+    inflate = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)  # 32: gzip or zlib, by its header
+    try:
+        plain = inflate.decompress(body, MAX_BODY + 1)
+    except zlib.error:
+        raise ValueError(f"broken {name}") from None
+    if len(plain) > MAX_BODY or not inflate.eof:
+        raise ValueError(f"the {name} answer is cut, or more than {MAX_BODY} bytes")
+    return plain

@@ -1,0 +1,445 @@
+"""The façade: a pooled client that sends button messages, one at a time or a million."""
+
+import os
+import random
+import ssl
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Any, Final, Literal, Self
+
+import attrs
+import httpx
+
+from ._bulk import BulkOptions, BulkRun, Messages, OnProgress
+from ._delivery import Deliverer
+from ._pacing import BreakerState, Concurrency, Pace, Pause
+from ._settings import (
+    BASE_URL,
+    Settings,
+    checked_base_url,
+    checked_count,
+    checked_instance,
+    checked_seconds,
+    checked_settings,
+)
+from ._transport import HttpxExchange, Lifetime
+from .abc import RateLimiter
+from .errors import ConfigurationError, InvalidMessageError, Problem
+from .models import ButtonMessage, MessageReceipt
+from .options import WHATSAPP_LIMITS, Breaker, MessageLimits, Rate, Timeouts
+from .outcomes import Outcome, Report
+from .rate import LocalRate
+from .retry import RetryBudget, RetryPolicy
+
+DEFAULT_MAX_CONCURRENCY: Final = 100
+"""The most attempts at once. The client starts at 4 and finds out what the server bears."""
+
+DEFAULT_KEEPALIVE: Final = 2.0
+"""Seconds. Shorter than what servers keep, so that a close rarely races a POST."""
+
+UNSET: Final[Any] = object()
+"""Stands for "as the client has it", where None would mean "off"."""
+
+
+@attrs.frozen(kw_only=True)
+class _Limits:
+    """What bounds the sending, shared by a client and its copies as far as they agree."""
+
+    concurrency: Concurrency
+    rate: RateLimiter | None
+    rate_setting: Rate | None
+    budget: RetryBudget
+
+
+def _configured(settings: Settings, old: _Limits | None = None) -> tuple[Settings, _Limits]:
+    """Return settings with their limits; a limit whose setting is the same is the old one."""
+    concurrency = None if old is None else old.concurrency
+    if concurrency is None or concurrency.ceiling != settings.max_concurrency:
+        concurrency = Concurrency(settings.max_concurrency)
+    rate = old.rate if old and old.rate_setting == settings.rate else _limiter(settings.rate)
+    budget = None if old is None else old.budget
+    if budget is None or budget.policy != settings.retry:
+        budget = RetryBudget(settings.retry)
+    limits = _Limits(concurrency=concurrency, rate=rate, rate_setting=settings.rate, budget=budget)
+    return settings, limits
+
+
+class AsyncMultiWhats:
+    """Sends WhatsApp button messages through MultiWhats, from asyncio and trio.
+
+    An async context manager that holds one pooled ``httpx.AsyncClient``::
+
+        async with AsyncMultiWhats("KEY", sender="908503080335") as client:
+            receipt = await client.send_button_message("905374937766", "Hi", ["👍 Yes", "⛔ No"])
+
+    A message is never sent twice by itself: only what provably did not reach the server, or what
+    the server itself asked to be sent later, is tried again.
+
+    Args:
+        api_key: The account's API key; None takes ``MULTIWHATS_API_KEY``. It never shows in a
+            URL, log, repr, error or pickle.
+        sender: The number that sends where a message names none; None takes
+            ``MULTIWHATS_FROM``.
+        base_url: Where the API is; None takes ``MULTIWHATS_BASE_URL``, else the documented one.
+            HTTPS, except on this machine. Requests go nowhere else.
+        api_key_in: Where the key is sent: ``"query"`` as in the vendor's example, or
+            ``"json"``. Both are documented.
+        timeout: Seconds for a whole attempt, or a :class:`Timeouts`.
+        max_concurrency: The most attempts at once. The client starts with 4 and adapts.
+        rate: Messages a second for each sender, or a :class:`Rate`; None is off.
+        retry: What is sent again; see :class:`RetryPolicy`.
+        hooks: Objects with any of ``on_attempt(Attempt)``, ``on_retry(RetryDetails)`` and
+            ``on_outcome(Outcome)``, plain or async. One that raises never costs a message.
+        http_client: An ``httpx.AsyncClient`` of yours: used, and not closed. This is also the
+            way to use a proxy; ours takes none from the environment.
+        keepalive: Seconds for which an idle connection is kept; None opens one for every
+            message, so that no stray answer can ever be taken for another's.
+        ssl_context: Verifies the server; None takes certifi's authorities.
+        breaker: When a bulk run holds because the server does not answer; None is off.
+
+    Raises:
+        ConfigurationError: A setting cannot work. It says which and why.
+    """
+
+    def __init__(  # noqa: PLR0913  # the public face: one argument an option
+        self,
+        api_key: str | None = None,
+        *,
+        sender: str | None = None,
+        base_url: str | None = None,
+        api_key_in: Literal["query", "json"] = "query",
+        timeout: float | Timeouts = Timeouts(),  # noqa: B008  # frozen
+        max_concurrency: int = DEFAULT_MAX_CONCURRENCY,
+        rate: float | Rate | None = None,
+        retry: RetryPolicy = RetryPolicy(),  # noqa: B008  # frozen
+        hooks: Iterable[object] = (),
+        http_client: httpx.AsyncClient | None = None,
+        keepalive: float | None = DEFAULT_KEEPALIVE,
+        ssl_context: ssl.SSLContext | None = None,
+        breaker: Breaker | None = Breaker(),  # noqa: B008  # frozen
+    ) -> None:
+        environ = os.environ
+        url = environ.get("MULTIWHATS_BASE_URL") or BASE_URL if base_url is None else base_url
+        if http_client is not None:
+            checked_instance("http_client", http_client, httpx.AsyncClient)
+        if ssl_context is not None:
+            checked_instance("ssl_context", ssl_context, ssl.SSLContext)
+        self._lifetime = Lifetime(
+            base_url=checked_base_url(url),
+            http_client=http_client,
+            ssl_context=ssl_context,
+            keepalive=checked_seconds("keepalive", keepalive),
+        )
+        self._owns_pool = True
+        self._pause = Pause()
+        self._settings, self._limits = _configured(
+            Settings(
+                **checked_settings(
+                    {
+                        "api_key": environ.get("MULTIWHATS_API_KEY")
+                        if api_key is None
+                        else api_key,
+                        "sender": environ.get("MULTIWHATS_FROM") or None
+                        if sender is None
+                        else sender,
+                        "api_key_in": api_key_in,
+                        "timeout": timeout,
+                        "max_concurrency": max_concurrency,
+                        "rate": rate,
+                        "retry": retry,
+                        "hooks": hooks,
+                        "breaker": breaker,
+                    }
+                )
+            )
+        )
+
+    def __repr__(self) -> str:
+        return f"<AsyncMultiWhats {self._lifetime.base_url} ({self._lifetime.state})>"
+
+    # --- lifetime -----------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        if not self._owns_pool:
+            raise ConfigurationError(
+                "A client from with_options() shares the pool of the one it was made from: "
+                "enter that one"
+            )
+        self._lifetime.open()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the pool. An injected ``http_client`` stays open. A second call does nothing."""
+        if self._owns_pool:
+            await self._lifetime.aclose()
+
+    def with_options(  # noqa: PLR0913  # likewise
+        self,
+        *,
+        api_key: str = UNSET,
+        sender: str | None = UNSET,
+        api_key_in: Literal["query", "json"] = UNSET,
+        timeout: float | Timeouts = UNSET,
+        max_concurrency: int = UNSET,
+        rate: float | Rate | None = UNSET,
+        retry: RetryPolicy = UNSET,
+        hooks: Iterable[object] = UNSET,
+        breaker: Breaker | None = UNSET,
+    ) -> "AsyncMultiWhats":
+        """Return a copy with some options changed. It shares the pool, and lives as long.
+
+        What is not named stays as it is; the arguments are those of the class. Limits that are
+        not changed (concurrency, rate, retry budget) are shared, not doubled.
+
+        Raises:
+            ConfigurationError: A setting cannot work.
+        """
+        given = {
+            "api_key": api_key,
+            "sender": sender,
+            "api_key_in": api_key_in,
+            "timeout": timeout,
+            "max_concurrency": max_concurrency,
+            "rate": rate,
+            "retry": retry,
+            "hooks": hooks,
+            "breaker": breaker,
+        }
+        changes = {name: value for name, value in given.items() if value is not UNSET}
+        copy = object.__new__(type(self))
+        copy._lifetime = self._lifetime
+        copy._pause = self._pause
+        copy._owns_pool = False
+        copy._settings, copy._limits = _configured(
+            attrs.evolve(self._settings, **checked_settings(changes)), self._limits
+        )
+        return copy
+
+    # --- one message --------------------------------------------------------------------------
+
+    async def send_button_message(
+        self,
+        to: str,
+        message: str,
+        buttons: Iterable[str],
+        *,
+        sender: str | None = None,
+        key: str | None = None,
+        limits: MessageLimits | None = WHATSAPP_LIMITS,
+        timeout: float | Timeouts | None = None,  # noqa: ASYNC109  # per attempt, shielded
+        deadline: float | None = None,
+    ) -> MessageReceipt:
+        """Send one message with buttons and return the vendor's record of it.
+
+        Args:
+            to: The recipient's number with its country code, in any usual notation.
+            message: The text; emoji and line breaks may be used.
+            buttons: The texts of the buttons.
+            sender: The sending number; None takes the client's.
+            key: Your own name for the message, for logs and hooks.
+            limits: WhatsApp's limits; None switches them off.
+            timeout: Seconds for an attempt, or a :class:`Timeouts`; None takes the client's.
+            deadline: Seconds for all attempts and the pauses between them; None takes the
+                retry policy's.
+
+        Returns:
+            The vendor's record. Its fields may be None where the server left them out.
+
+        Raises:
+            InvalidMessageError: The message cannot be sent as it is; lists every problem.
+            ConfigurationError: The client is not open, or used from another event loop.
+            NotSentError: It provably did not reach the server.
+            RejectedError: The server answered no; the subclass says why.
+            OutcomeUnknownError: It may or may not have gone out; it is not sent again.
+        """
+        built = ButtonMessage(to, message, buttons, sender, key, limits=limits)
+        return await self.send(built, timeout=timeout, deadline=deadline)
+
+    async def send(
+        self,
+        message: ButtonMessage,
+        *,
+        timeout: float | Timeouts | None = None,  # noqa: ASYNC109  # per attempt, shielded
+        deadline: float | None = None,
+    ) -> MessageReceipt:
+        """Send one message that is built already; otherwise as :meth:`send_button_message`."""
+        outcome = await self.deliver(message, timeout=timeout, deadline=deadline)
+        if outcome.receipt is None:
+            assert outcome.error is not None  # noqa: S101  # an outcome has one of the two
+            raise outcome.error
+        return outcome.receipt
+
+    async def deliver(
+        self,
+        message: ButtonMessage,
+        *,
+        timeout: float | Timeouts | None = None,  # noqa: ASYNC109  # per attempt, shielded
+        deadline: float | None = None,
+    ) -> Outcome:
+        """Send one message and return its outcome, whatever it is, instead of raising.
+
+        Raises:
+            InvalidMessageError: There is no number to send from.
+            ConfigurationError: The client is not open, or used from another event loop.
+        """
+        settings = self._settings
+        checked_instance("message", message, ButtonMessage)
+        if message.sender is None and settings.sender is None:
+            text = (
+                "no sender: give one to AsyncMultiWhats or to the message, or set MULTIWHATS_FROM"
+            )
+            raise InvalidMessageError([Problem("sender", text)])
+        deliverer = Deliverer(
+            exchange=self._exchange(),
+            pace=Pace(
+                concurrency=self._limits.concurrency, pause=self._pause, rate=self._limits.rate
+            ),
+            policy=settings.retry,
+            budget=self._limits.budget,
+            sender=settings.sender,
+            timeouts=settings.timeouts if timeout is None else Timeouts.of(timeout),
+            hooks=settings.hooks,
+            random=random.random,
+            deadline=checked_seconds("deadline", deadline),
+        )
+        return await deliverer.deliver(message)
+
+    # --- many messages ------------------------------------------------------------------------
+
+    def bulk(
+        self,
+        messages: Messages,
+        *,
+        max_concurrency: int | None = None,
+        rate: float | Rate | None = None,
+        max_failures: int | None = None,
+        max_credits: float | None = None,
+        deadline: float | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> BulkRun:
+        """Send many messages, as an async context manager that is iterated over.
+
+        ::
+
+            async with client.bulk(messages) as run:
+                async for outcome in run:
+                    print(outcome.key, outcome.certainty)
+            print(run.report)
+
+        Outcomes come as they finish. Memory is bounded by the concurrency, never by the number
+        of messages. Messages of one key are sent once; the others are ``skipped``. A 429 pauses
+        all workers. A refused key, no credit, a refused certificate, a server that never
+        answered or answers no to everything stop the run: the rest is ``not_sent``.
+
+        Args:
+            messages: :class:`ButtonMessage` objects from a sync or async iterable of any
+                length. A list or tuple is checked as a whole before anything is sent.
+            max_concurrency: The most messages at once in this run; None takes the client's.
+            rate: Messages a second for each sender in this run, or a :class:`Rate`; None takes
+                the client's.
+            max_failures: Stop after so many messages that were not accepted.
+            max_credits: Begin no message that could take the cost of the run above this,
+                counting unknown ones as paid and each as dear as the dearest so far (1 at
+                first).
+            deadline: Stop after so many seconds.
+            on_progress: Called with a :class:`Progress` about four times a second and at the
+                end; plain or async.
+
+        Raises:
+            ConfigurationError: A setting cannot work, or the client is not open.
+        """
+        settings = self._settings
+        if max_concurrency is None:
+            concurrency = self._limits.concurrency
+        else:
+            concurrency = Concurrency(checked_count("max_concurrency", max_concurrency))
+        pause = self._pause
+        breaker = None if settings.breaker is None else BreakerState(settings.breaker)
+        deliverer = Deliverer(
+            exchange=self._exchange(),
+            pace=Pace(
+                concurrency=concurrency,
+                pause=pause,
+                rate=self._limits.rate if rate is None else _limiter(Rate.of(rate)),
+                breaker=breaker,
+            ),
+            policy=settings.retry,
+            budget=self._limits.budget,
+            sender=settings.sender,
+            timeouts=settings.timeouts,
+            hooks=settings.hooks,
+            random=random.random,
+            isolated=False,
+            patient=True,
+        )
+        options = BulkOptions(
+            workers=concurrency.ceiling,
+            max_failures=None
+            if max_failures is None
+            else checked_count("max_failures", max_failures),
+            max_credits=checked_seconds("max_credits", max_credits),
+            deadline=checked_seconds("deadline", deadline),
+            silent_start=None if settings.breaker is None else settings.breaker.in_a_row,
+            on_progress=on_progress,
+        )
+        return BulkRun(
+            messages,
+            sender=deliverer,
+            sender_number=settings.sender,
+            flights=deliverer.flights,
+            pause=pause,
+            breaker=breaker,
+            options=options,
+        )
+
+    async def send_many(
+        self,
+        messages: Messages,
+        *,
+        max_concurrency: int | None = None,
+        rate: float | Rate | None = None,
+        max_failures: int | None = None,
+        max_credits: float | None = None,
+        deadline: float | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> Report:
+        """Send a list of messages that one can hold; the same as :meth:`bulk`.
+
+        Returns:
+            The report, with ``report.outcomes`` in input order.
+
+        Raises:
+            ConfigurationError: A setting cannot work, or the client is not open.
+            InvalidMessageError: An item is no message; of a list or tuple nothing was sent.
+        """
+        outcomes: list[Outcome] = []
+        async with self.bulk(
+            messages,
+            max_concurrency=max_concurrency,
+            rate=rate,
+            max_failures=max_failures,
+            max_credits=max_credits,
+            deadline=deadline,
+            on_progress=on_progress,
+        ) as run:
+            async for outcome in run:
+                outcomes.append(outcome)  # noqa: PERF401  # a comprehension hides the await
+        outcomes.sort(key=lambda outcome: outcome.index)
+        return attrs.evolve(run.report, outcomes=tuple(outcomes))
+
+    def _exchange(self) -> HttpxExchange:
+        """Return the way to the server for this client's key, or refuse before any POST."""
+        return self._lifetime.exchange(self._settings.key, self._settings.key_place)
+
+
+def _limiter(rate: Rate | None) -> RateLimiter | None:
+    """Return what keeps a rate, or None where there is none."""
+    return None if rate is None else LocalRate(rate, random=random.random)

@@ -1,0 +1,173 @@
+"""Every error of this package.
+
+    MultiWhatsError
+     ├── ConfigurationError         the client is set up or used wrongly; nothing was sent
+     ├── InvalidMessageError        (also a ValueError) lists every problem; nothing was sent
+     ├── LedgerError                the durable record cannot be trusted; nothing more is sent
+     └── SendError                  one message did not end in a receipt
+          ├── NotSentError          proof that the server cannot have processed it
+          ├── RejectedError         the server answered no
+          │    ├── AuthenticationError       401, 403: the key or its rights
+          │    ├── InsufficientCreditError   402
+          │    ├── InvalidRequestError       400, 404, 413, 422 and other 4xx
+          │    └── RateLimitedError          429, 425, or 503 with Retry-After
+          └── OutcomeUnknownError   it may or may not have gone out: never sent again by itself
+
+No error of a lower layer leaves the package, and none holds the API key or a whole phone
+number. All of them pickle. The meaning of single statuses is assumed: the vendor documents none.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, Self
+
+import attrs
+
+from ._certainty import Certainty
+
+
+class MultiWhatsError(Exception):
+    """The base of every error of this package."""
+
+
+class ConfigurationError(MultiWhatsError):
+    """The client is set up or used in a way that cannot work. Nothing was sent."""
+
+
+class LedgerError(MultiWhatsError):
+    """The durable record of a campaign cannot be read or written. Nothing more is sent."""
+
+
+@attrs.frozen
+class Problem:
+    """One thing that is wrong with a message.
+
+    Attributes:
+        field: The name of the field: ``to``, ``sender``, ``message``, ``buttons`` or ``key``.
+        text: What is wrong, the value, and the way out.
+    """
+
+    field: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.text}"
+
+
+class InvalidMessageError(MultiWhatsError, ValueError):
+    """A message that cannot be sent as it is. Nothing was sent.
+
+    Attributes:
+        problems: Everything that is wrong with the message, not only the first.
+        index: Its position in the input of a bulk run, counted from 0, or None.
+    """
+
+    def __init__(self, problems: Iterable[Problem], *, index: int | None = None) -> None:
+        self.problems: tuple[Problem, ...] = tuple(problems)
+        self.index = index
+        where = "" if index is None else f"message {index} of the input: "
+        super().__init__(where + "; ".join(map(str, self.problems)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), (self.problems,), {"index": self.index})
+
+
+class SendError(MultiWhatsError):
+    """One message did not end in a receipt.
+
+    Attributes:
+        certainty: What is known of the message.
+        attempts: How many attempts were begun for it: 0 when it was never tried.
+        status_code: The HTTP status that the server answered, or None.
+        recipient: The recipient, masked to the last four digits, or None.
+        detail: What the server or the lower layer said, redacted and cut, or None.
+        cause: The name of the lower layer's error, such as ``ConnectError``, or None.
+        retry_after: Seconds after which the server asked to come back, or None.
+    """
+
+    certainty: ClassVar[Certainty]
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        attempts: int = 0,
+        status_code: int | None = None,
+        recipient: str | None = None,
+        detail: str | None = None,
+        cause: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.attempts = attempts
+        self.status_code = status_code
+        self.recipient = recipient
+        self.detail = detail
+        self.cause = cause
+        self.retry_after = retry_after
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the error as plain data, ready for JSON."""
+        return {
+            "type": type(self).__name__,
+            "message": str(self),
+            "certainty": self.certainty.value,
+            **self._fields(),
+        }
+
+    def with_fields(self, **changes: Any) -> Self:
+        """Return a fresh copy with some fields changed; it carries no traceback."""
+        return type(self)(str(self), **(self._fields() | changes))
+
+    def _fields(self) -> dict[str, Any]:
+        return {
+            "attempts": self.attempts,
+            "status_code": self.status_code,
+            "recipient": self.recipient,
+            "detail": self.detail,
+            "cause": self.cause,
+            "retry_after": self.retry_after,
+        }
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.args, self._fields())
+
+
+class NotSentError(SendError):
+    """The message provably did not reach the server: sending it again cannot double it."""
+
+    certainty = Certainty.NOT_SENT
+
+
+class RejectedError(SendError):
+    """The server answered no: the message was not accepted."""
+
+    certainty = Certainty.REJECTED
+
+
+class AuthenticationError(RejectedError):
+    """The server refused the API key or its rights (401, 403). A bulk run stops."""
+
+
+class InsufficientCreditError(RejectedError):
+    """The account has no credit left (402). A bulk run stops."""
+
+
+class InvalidRequestError(RejectedError):
+    """The server refused this message (400, 404, 413, 422 and other 4xx)."""
+
+
+class RateLimitedError(RejectedError):
+    """The server said "later" (429, 425, or 503 with Retry-After), too often or for too long."""
+
+
+class OutcomeUnknownError(SendError):
+    """The message may or may not have gone out. It is never sent again by itself."""
+
+    certainty = Certainty.UNKNOWN
+
+
+def _rebuild(
+    kind: type[MultiWhatsError], args: tuple[Any, ...], fields: Mapping[str, Any]
+) -> MultiWhatsError:
+    """Build an error anew from its parts: pickle calls this."""
+    return kind(*args, **fields)

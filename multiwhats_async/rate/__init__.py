@@ -1,0 +1,5 @@
+"""Slots in time: how fast a sender may send."""
+
+from .local import LocalRate
+
+__all__ = ["LocalRate"]
