@@ -6,6 +6,7 @@ The models know no JSON. Field names of the record are the vendor's, in snake ca
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from hashlib import blake2b
+from itertools import islice
 from typing import Any, Final
 
 import attrs
@@ -14,6 +15,9 @@ from ._numbers import NumberError, normalise_number
 from ._secret import mask_number
 from .errors import InvalidMessageError, Problem
 from .options import WHATSAPP_LIMITS, MessageLimits
+
+MAX_BUTTONS: Final = 100
+"""Ours, also where WhatsApp's limits are off: an endless iterator must not hang the caller."""
 
 MAX_KEY_LENGTH: Final = 200
 """Ours: a key is a name, not a document."""
@@ -128,7 +132,7 @@ def _as_labels(buttons: object) -> tuple[Any, ...] | None:
     """Return the buttons as a tuple, or None where they are no collection of texts."""
     if isinstance(buttons, str | bytes | Mapping) or not isinstance(buttons, Iterable):
         return None
-    return tuple(buttons)
+    return tuple(islice(buttons, MAX_BUTTONS + 1))
 
 
 def _button_problems(
@@ -140,6 +144,9 @@ def _button_problems(
         return
     if not labels:
         yield Problem("buttons", "is empty: a button message has at least one button")
+    if len(labels) > MAX_BUTTONS:
+        yield Problem("buttons", f"has more than {MAX_BUTTONS} buttons")
+        return
     for place, label in enumerate(labels, start=1):
         yield from _label_problems(place, label, limits)
     if limits is None:

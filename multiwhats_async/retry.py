@@ -10,7 +10,7 @@ from typing import Any, Final
 import attrs
 
 from ._certainty import Certainty
-from .errors import RateLimitedError, SendError
+from .errors import ConfigurationError, RateLimitedError, SendError
 from .models import ButtonMessage
 from .options import at_least_one, is_number, not_negative, positive
 
@@ -52,6 +52,22 @@ class RetryDetails:
 
 RetryAnswer = bool | float | None
 ShouldRetry = Callable[[RetryDetails], RetryAnswer | Awaitable[RetryAnswer]]
+
+
+def _yes_or_no(_: object, attribute: "attrs.Attribute[bool]", value: object) -> None:
+    """Refuse anything but True and False: doubling messages is not agreed to by a 1."""
+    if not isinstance(value, bool):
+        raise ConfigurationError(
+            f"RetryPolicy.{attribute.name} must be True or False, not {value!r}"
+        )
+
+
+def _function_or_none(_: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
+    """Refuse anything that can be neither called nor left out."""
+    if value is not None and not callable(value):
+        raise ConfigurationError(
+            f"RetryPolicy.{attribute.name} must be a function, or None, not {value!r}"
+        )
 
 
 @attrs.frozen(kw_only=True)
@@ -97,10 +113,8 @@ class RetryPolicy:
     deadline: float | None = attrs.field(
         default=None, validator=attrs.validators.optional(positive)
     )
-    resend_unknown: bool = attrs.field(default=False, validator=attrs.validators.instance_of(bool))
-    should_retry: ShouldRetry | None = attrs.field(
-        default=None, validator=attrs.validators.optional(attrs.validators.is_callable())
-    )
+    resend_unknown: bool = attrs.field(default=False, validator=_yes_or_no)
+    should_retry: ShouldRetry | None = attrs.field(default=None, validator=_function_or_none)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the policy as plain data; of the hook only whether there is one."""
