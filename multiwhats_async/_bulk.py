@@ -231,9 +231,15 @@ class BulkRun:
                 watchers.cancel_scope.cancel()
         finally:
             self._ended = self._clock()
+            self._account_for_the_rest()
             self._out.close()
         if options.on_progress is not None:
             await self._tell_progress(options.on_progress)
+
+    def _account_for_the_rest(self) -> None:
+        """Count what a cancelled run left in a collection: it was not sent."""
+        if self._source.total is not None:
+            self._tally.add_untried(self._source.total)
 
     async def _watch_for_cancellation(self) -> None:
         """Where the run is cancelled, end the attempts that have not written anything."""
@@ -396,6 +402,10 @@ class _Tally:
         self._counts[outcome.certainty] += 1
         self.credits += outcome.credits
         self._dearest = max(self._dearest, outcome.credits)
+
+    def add_untried(self, total: int) -> None:
+        """Count as not sent what is missing to the total."""
+        self._counts[Certainty.NOT_SENT] += max(0, total - sum(self._counts.values()))
 
     def by_word(self) -> dict[str, int]:
         """Return the counts under the words of the certainties."""

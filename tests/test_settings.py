@@ -75,7 +75,7 @@ def test_what_cannot_work_is_refused_by_name(options: dict[str, object], expecte
 
 def test_without_a_key_the_error_says_where_it_may_stand() -> None:
     """And that there is a way without an account."""
-    with pytest.raises(ConfigurationError, match="MULTIWHATS_API_KEY.*multiwhats sandbox"):
+    with pytest.raises(ConfigurationError, match=r"MULTIWHATS_API_KEY.*multiwhats sandbox"):
         AsyncMultiWhats()
 
 

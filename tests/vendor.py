@@ -61,9 +61,9 @@ class Vendor:
         self.times.append(anyio.current_time())
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
+        answer = self._answer(recipient)
         try:
             await anyio.sleep(self.latency)
-            answer = self._answer(recipient)
             if callable(answer):
                 answer = await answer()
         finally:

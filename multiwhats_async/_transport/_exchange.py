@@ -63,7 +63,7 @@ class InFlight:
 
     def interrupt(self) -> None:
         """End the attempt if it provably has not written anything; else let it finish."""
-        if not self.evidence.may_have_left:
+        if self.evidence.traced and not self.evidence.may_have_left:
             self.abandon()
 
     def abandon(self) -> None:
