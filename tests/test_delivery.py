@@ -209,7 +209,7 @@ async def test_the_budget_bounds_the_retries_of_all_messages_together() -> None:
 
 
 async def test_a_spent_budget_costs_nothing_to_what_the_server_asked_for() -> None:
-    """ "Later" is the server's own word, held by the pause."""
+    """To come later is the server's own word, held by the pause."""
     vendor = Vendor()
     vendor.script[TO] = [answer(429)]
     async with vendor.client(retry=RetryPolicy(budget=0)) as client:

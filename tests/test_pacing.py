@@ -1,5 +1,6 @@
 """Concurrency, pause, breaker and rate, on a clock of their own."""
 
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
@@ -241,7 +242,7 @@ async def test_a_pause_that_begins_during_the_wait_for_a_slot_is_kept() -> None:
             tasks.start_soon(attempt, object())
         await anyio.sleep(0.5)
         pause.extend(began + 60, "429")
-    gaps = [later - sooner for sooner, later in zip(times[1:], times[2:], strict=False)]
+    gaps = [later - sooner for sooner, later in itertools.pairwise(times[1:])]
     assert times[0] == 0
     assert times[1] >= 60
     assert all(gap > 0.99 for gap in gaps)

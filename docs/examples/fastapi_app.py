@@ -1,0 +1,22 @@
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+
+from multiwhats_async import AsyncMultiWhats, ButtonMessage
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async with AsyncMultiWhats() as app.state.whatsapp:
+        yield
+
+
+app = FastAPI(lifespan=lifespan)
+
+
+@app.post("/ask/{number}")
+async def ask(number: str) -> dict[str, Any]:
+    message = ButtonMessage(number, "Is 10:00 all right?", ["👍 Yes", "⛔ No"])
+    return (await app.state.whatsapp.deliver(message)).to_dict()

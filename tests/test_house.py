@@ -1,0 +1,103 @@
+"""The public names, and what importing them brings along."""
+
+import subprocess
+import sys
+import tomllib
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+import multiwhats_async
+from multiwhats_async._keys import SeenKeys
+
+ROOT = Path(__file__).parent.parent
+PUBLIC = {
+    *(
+        "AsyncMultiWhats",
+        "BulkRun",
+        "ButtonMessage",
+        "MessageReceipt",
+        "MessageTarget",
+        "ExtraData",
+    ),
+    *("Certainty", "Outcome", "Attempt", "Progress", "Report"),
+    *("RetryPolicy", "RetryDetails", "Timeouts", "Rate", "Breaker", "MessageLimits"),
+    *("MultiWhatsError", "ConfigurationError", "InvalidMessageError", "Problem", "LedgerError"),
+    *("SendError", "NotSentError", "OutcomeUnknownError", "RejectedError", "AuthenticationError"),
+    *("InsufficientCreditError", "InvalidRequestError", "RateLimitedError"),
+    *("WHATSAPP_LIMITS", "__version__", "configure_converter", "make_converter"),
+}
+
+
+def in_a_new_process(code: str, *options: str) -> str:
+    """Run code in an interpreter of its own; return what it printed."""
+    done = subprocess.run(  # noqa: S603  # our own code
+        [sys.executable, *options, "-c", code], capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
+
+
+def test_the_public_names_are_these() -> None:
+    """A name is added or taken away on purpose only."""
+    assert set(multiwhats_async.__all__) == PUBLIC
+    assert all(hasattr(multiwhats_async, name) for name in PUBLIC)
+
+
+def test_importing_the_package_imports_nothing_optional() -> None:
+    """No extra, and no backend either."""
+    loaded = in_a_new_process(
+        "import sys, multiwhats_async; print(*sorted(n for n in sys.modules if '.' not in n))"
+    ).split()
+    assert "httpx" in loaded
+    optional = {"click", "rich", "starlette", "uvicorn", "trio", "httptools"}
+    # httpcore imports trio where it is installed; nothing of ours does.
+    assert optional.intersection(loaded) <= {"trio"} | ({"click", "rich"} & httpx_brings())
+
+
+def httpx_brings() -> set[str]:
+    """Return what importing httpx alone loads: its own command line, where click is there."""
+    return set(in_a_new_process("import sys, httpx; print(*sys.modules)").split())
+
+
+def test_the_version_is_the_installed_one() -> None:
+    """One place says it."""
+    assert metadata.version("multiwhats-async") == multiwhats_async.__version__
+
+
+def test_the_package_says_that_it_is_typed() -> None:
+    """PEP 561: without the marker no checker would look."""
+    assert (Path(multiwhats_async.__file__).parent / "py.typed").exists()
+
+
+def test_the_extra_all_names_every_other_extra() -> None:
+    """Nobody forgets one."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = set(project["optional-dependencies"]) - {"all"}
+    (all_,) = project["optional-dependencies"]["all"]
+    assert set(all_.removeprefix("multiwhats-async[").removesuffix("]").split(",")) == extras
+
+
+def test_the_command_line_says_which_extra_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line, no traceback."""
+    from multiwhats_async.__main__ import main  # noqa: PLC0415  # what is tested
+
+    for name in [name for name in sys.modules if name.startswith("multiwhats_async.cli")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "click", None)
+    with pytest.raises(SystemExit, match=r"needs click: install it with  pip install"):
+        main()
+
+
+def test_seen_keys_tell_new_from_old() -> None:
+    """By their whole text."""
+    seen = SeenKeys()
+    assert [seen.add(key) for key in ("a", "b", "a", "ğ", "Ğ", "b")] == [
+        True,
+        True,
+        False,
+        True,
+        True,
+        False,
+    ]
+    seen.close()
