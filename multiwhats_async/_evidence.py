@@ -30,10 +30,10 @@ class Evidence:
     __slots__ = ("_tunnel", "begun", "body_begun", "head_failed", "status", "traced")
 
     def __init__(self) -> None:
-        self.traced = False
-        self.begun = False
-        self.head_failed = False
-        self.body_begun = False
+        self.traced: bool = False
+        self.begun: bool = False
+        self.head_failed: bool = False
+        self.body_begun: bool = False
         self.status: int | None = None
         self._tunnel = False
 

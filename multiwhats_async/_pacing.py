@@ -97,8 +97,8 @@ class Pause:
     __slots__ = ("because", "until")
 
     def __init__(self) -> None:
-        self.until = float("-inf")
-        self.because = ""
+        self.until: float = float("-inf")
+        self.because: str = ""
 
     def extend(self, until: float, because: str) -> None:
         """Pause until a point in time, unless a longer pause holds already."""

@@ -1,8 +1,8 @@
 """What a client was asked for, checked before anything is opened."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from ipaddress import ip_address
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 import attrs
@@ -10,13 +10,12 @@ import attrs
 from ._numbers import NumberError, normalise_number
 from ._secret import Secret, mask_number
 from .errors import ConfigurationError
-from .options import Breaker, Rate, Timeouts, is_number
+from .options import Breaker, KeyPlace, Rate, Timeouts, is_number
 from .retry import RetryPolicy
 
 BASE_URL: Final = "https://api.multiwhats.app/api/v1/"
 """Documented: all endpoints use this base URL."""
 
-KeyPlace = Literal["query", "json"]
 T = TypeVar("T")
 
 
@@ -44,7 +43,7 @@ def checked_settings(given: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         ConfigurationError: An option cannot work; names it, the value, and the way out.
     """
-    return dict(_CHECKS[name](value) for name, value in given.items())
+    return {_FIELDS.get(name, name): _CHECKS[name](name, value) for name, value in given.items()}
 
 
 def checked_base_url(url: object) -> str:
@@ -117,7 +116,7 @@ def checked_instance(name: str, value: object, kind: type[T]) -> T:
     return value
 
 
-def _checked_key(value: object) -> Secret:
+def _checked_key(_: str, value: object) -> Secret:
     """Return the API key, shut away; the error never shows it."""
     if value is None or value == "":
         raise ConfigurationError(
@@ -135,7 +134,7 @@ def _checked_key(value: object) -> Secret:
     return Secret(value)
 
 
-def _checked_place(value: object) -> KeyPlace:
+def _checked_place(_: str, value: object) -> KeyPlace:
     if value == "query":
         return "query"
     if value == "json":
@@ -143,7 +142,7 @@ def _checked_place(value: object) -> KeyPlace:
     raise ConfigurationError(f'api_key_in must be "query" or "json", not {value!r}')
 
 
-def _checked_sender(value: object) -> str | None:
+def _checked_sender(_: str, value: object) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str):
@@ -154,7 +153,7 @@ def _checked_sender(value: object) -> str | None:
         raise ConfigurationError(f"sender {mask_number(value)!r} {error}") from None
 
 
-def _checked_hooks(value: object) -> tuple[object, ...]:
+def _checked_hooks(_: str, value: object) -> tuple[object, ...]:
     if isinstance(value, str | Mapping) or not isinstance(value, Iterable):
         raise ConfigurationError(f"hooks must be a list of objects, not {value!r}")
     hooks = tuple(value)
@@ -166,17 +165,33 @@ def _checked_hooks(value: object) -> tuple[object, ...]:
     return hooks
 
 
-_CHECKS: Final[Mapping[str, Any]] = {
-    "api_key": lambda value: ("key", _checked_key(value)),
-    "api_key_in": lambda value: ("key_place", _checked_place(value)),
-    "sender": lambda value: ("sender", _checked_sender(value)),
-    "timeout": lambda value: ("timeouts", Timeouts.of(value)),
-    "max_concurrency": lambda value: ("max_concurrency", checked_count("max_concurrency", value)),
-    "rate": lambda value: ("rate", None if value is None else Rate.of(value)),
-    "retry": lambda value: ("retry", checked_instance("retry", value, RetryPolicy)),
-    "hooks": lambda value: ("hooks", _checked_hooks(value)),
-    "breaker": lambda value: (
-        "breaker",
-        None if value is None else checked_instance("breaker", value, Breaker),
-    ),
+def _checked_rate(_: str, value: Any) -> Rate | None:
+    return None if value is None else Rate.of(value)
+
+
+def _checked_retry(name: str, value: object) -> RetryPolicy:
+    return checked_instance(name, value, RetryPolicy)
+
+
+def _checked_breaker(name: str, value: object) -> Breaker | None:
+    return None if value is None else checked_instance(name, value, Breaker)
+
+
+def _checked_timeout(_: str, value: Any) -> Timeouts:
+    return Timeouts.of(value)
+
+
+_FIELDS: Final = {"api_key": "key", "api_key_in": "key_place", "timeout": "timeouts"}
+"""The fields of :class:`Settings` whose name is not the option's."""
+
+_CHECKS: Final[Mapping[str, Callable[[str, Any], object]]] = {
+    "api_key": _checked_key,
+    "api_key_in": _checked_place,
+    "sender": _checked_sender,
+    "timeout": _checked_timeout,
+    "max_concurrency": checked_count,
+    "rate": _checked_rate,
+    "retry": _checked_retry,
+    "hooks": _checked_hooks,
+    "breaker": _checked_breaker,
 }

@@ -5,7 +5,7 @@ import random
 import ssl
 from collections.abc import Iterable
 from types import TracebackType
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Self
 
 import attrs
 import httpx
@@ -26,7 +26,7 @@ from ._transport import HttpxExchange, Lifetime
 from .abc import RateLimiter
 from .errors import ConfigurationError, InvalidMessageError, Problem
 from .models import ButtonMessage, MessageReceipt
-from .options import WHATSAPP_LIMITS, Breaker, MessageLimits, Rate, Timeouts
+from .options import WHATSAPP_LIMITS, Breaker, KeyPlace, MessageLimits, Rate, Timeouts
 from .outcomes import Outcome, Report
 from .rate import LocalRate
 from .retry import RetryBudget, RetryPolicy
@@ -107,7 +107,7 @@ class AsyncMultiWhats:
         *,
         sender: str | None = None,
         base_url: str | None = None,
-        api_key_in: Literal["query", "json"] = "query",
+        api_key_in: KeyPlace = "query",
         timeout: float | Timeouts = Timeouts(),  # noqa: B008  # frozen
         max_concurrency: int = DEFAULT_MAX_CONCURRENCY,
         rate: float | Rate | None = None,
@@ -186,7 +186,7 @@ class AsyncMultiWhats:
         *,
         api_key: str = UNSET,
         sender: str | None = UNSET,
-        api_key_in: Literal["query", "json"] = UNSET,
+        api_key_in: KeyPlace = UNSET,
         timeout: float | Timeouts = UNSET,
         max_concurrency: int = UNSET,
         rate: float | Rate | None = UNSET,

@@ -71,7 +71,10 @@ class ButtonMessage:
         problems += _key_problems(key)
         if problems:
             raise InvalidMessageError(problems)
-        self.__attrs_init__(to, message, labels or (), sender, key, limits=limits)
+        # attrs adds it; pyright does not know.
+        self.__attrs_init__(  # pyright: ignore[reportAttributeAccessIssue]
+            to, message, labels or (), sender, key, limits=limits
+        )
 
     def identity(self, sender: str | None = None) -> str:
         """Return the key of this message: its own, or a digest of what it says to whom.

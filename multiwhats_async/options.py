@@ -1,11 +1,14 @@
 """Small frozen value objects for options, each default a named constant with its source."""
 
 import math
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import attrs
 
 from .errors import ConfigurationError
+
+KeyPlace = Literal["query", "json"]
+"""Where the API key goes: both places are documented."""
 
 DEFAULT_ATTEMPT_SECONDS: Final = 30.0
 DEFAULT_CONNECT_SECONDS: Final = 5.0

@@ -184,8 +184,8 @@ class RetryBudget:
     __slots__ = ("policy", "tokens")
 
     def __init__(self, policy: RetryPolicy) -> None:
-        self.policy = policy
-        self.tokens = policy.budget
+        self.policy: RetryPolicy = policy
+        self.tokens: float = policy.budget
 
     def spend(self) -> bool:
         """Take a retry's cost; tell whether there was enough."""

@@ -13,8 +13,8 @@ import httpx
 from .._evidence import Answer, Evidence, Failure, Silence, weigh
 from .._secret import Secret
 from .._wire import MAX_BODY, decode_body
-from ..options import Timeouts
-from ._pool import KEY_EXTENSION, KeyPlace, PooledTransport, with_key
+from ..options import KeyPlace, Timeouts
+from ._pool import KEY_EXTENSION, PooledTransport, with_key
 
 _BEFORE_WRITING: Final = (
     httpx.ConnectError,
@@ -121,7 +121,7 @@ class HttpxExchange:
         self._http = http_client
         self._url = httpx.URL(url)
         self._key = key
-        self._place = place
+        self._place: KeyPlace = place
         self._own = own
         self._headers = {
             "Host": self._url.netloc.decode(),

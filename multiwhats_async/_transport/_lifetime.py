@@ -11,8 +11,9 @@ from .._secret import Secret
 from .._version import __version__
 from .._wire import ENDPOINT
 from ..errors import ConfigurationError
+from ..options import KeyPlace
 from ._exchange import HttpxExchange, open_http_client
-from ._pool import KeyPlace, PooledTransport
+from ._pool import PooledTransport
 
 
 class Lifetime:

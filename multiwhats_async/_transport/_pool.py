@@ -12,7 +12,7 @@ import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
-from typing import Final, Literal
+from typing import Final
 
 import anyio
 import httpcore
@@ -20,8 +20,7 @@ import httpx
 
 from .._secret import Secret
 from .._wire import add_key
-
-KeyPlace = Literal["query", "json"]
+from ..options import KeyPlace
 
 KEY_EXTENSION: Final = "multiwhats.key"
 """The request extension that carries the key, as a Secret, to the last moment."""

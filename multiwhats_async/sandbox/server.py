@@ -73,7 +73,7 @@ class SandboxServer:
             )
         if not 0 <= port <= MAX_PORT:
             raise ValueError(f"{port} is no port: use 1 to {MAX_PORT}, or 0 for any free one")
-        self.emulator = Emulator() if emulator is None else emulator
+        self.emulator: Emulator = Emulator() if emulator is None else emulator
         self._host = host
         self._port = port
         self._app = create_app(

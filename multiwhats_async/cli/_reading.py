@@ -1,0 +1,213 @@
+"""A file to messages, checked as a whole before the first credit is spent.
+
+Two passes: :func:`check` looks at every row and keeps only counts and the first bad rows;
+:class:`Rows` then gives the messages one by one. Memory does not grow with the file, but for a
+digest a row by which repeated rows are counted.
+"""
+
+import json
+import unicodedata
+from collections.abc import Iterator
+from itertools import chain
+from typing import Any, BinaryIO, Final
+
+import attrs
+
+from .._keys import SeenKeys
+from ..errors import InvalidMessageError
+from ..models import ButtonMessage
+from ._failure import for_the_command_line
+from ._jsonl import jsonl_records
+from ._lines import DEFAULT_ENCODING, read_lines
+from ._records import BadCell, Record, UnreadableError
+from ._table import table_records
+
+MAX_SHOWN: Final = 50
+"""Bad cells that are kept to be listed; the others are counted."""
+
+LONGEST_TEXT: Final = 300
+"""Characters of what is said about one cell; the value that it quotes may be long."""
+
+
+@attrs.frozen(kw_only=True)
+class Checked:
+    """What the first pass found.
+
+    Attributes:
+        good: Rows that can be sent.
+        bad: Rows that cannot.
+        repeated: Good rows that say the same to the same number as one before, or have its key.
+        problems: The first things that are wrong.
+        unreadable: What keeps the rest of the file from being read, or None.
+    """
+
+    good: int = 0
+    bad: int = 0
+    repeated: int = 0
+    problems: tuple[BadCell, ...] = ()
+    unreadable: str | None = None
+
+
+class ChangedError(Exception):
+    """The file is not what it was when it was checked."""
+
+
+def read_records(file: BinaryIO, *, encoding: str = DEFAULT_ENCODING) -> Iterator[Record | BadCell]:
+    """Yield the records of a file from its beginning, and what stands in the way of one.
+
+    Args:
+        file: A file that can be read anew.
+        encoding: How its characters are encoded.
+
+    Raises:
+        UnreadableError: The file, or what is left of it, cannot be read.
+    """
+    lines = read_lines(file, encoding=encoding)
+    for skipped, line in enumerate(lines):
+        if line.strip():
+            whole = chain([line], lines)
+            start = line.lstrip()[0]
+            if start == "[":
+                raise UnreadableError("is a JSON list: write one object in each line (JSONL)")
+            read = jsonl_records if start == "{" else table_records
+            yield from read(whole, skipped=skipped)
+            return
+    raise UnreadableError("is empty: its first line must be a header such as to,message,button1")
+
+
+def check(file: BinaryIO, *, encoding: str = DEFAULT_ENCODING, sender: str | None) -> Checked:
+    """Look at every row of a file; nothing is kept of the good ones.
+
+    Args:
+        file: A file that can be read anew.
+        encoding: How its characters are encoded.
+        sender: The number that sends where a row names none.
+    """
+    good = bad = repeated = 0
+    problems: list[BadCell] = []
+    unreadable: str | None = None
+    seen = SeenKeys()
+    try:
+        for record in read_records(file, encoding=encoding):
+            built = build(record, sender=sender)
+            if isinstance(built, ButtonMessage):
+                good += 1
+                repeated += not seen.add(built.identity(sender))
+            else:
+                bad += 1
+                problems += built[: MAX_SHOWN - len(problems)]
+    except UnreadableError as error:
+        unreadable = str(error)
+    finally:
+        seen.close()
+    return Checked(
+        good=good, bad=bad, repeated=repeated, problems=tuple(problems), unreadable=unreadable
+    )
+
+
+class Rows:
+    """The messages of a file that passed its check, one by one; knows how many there are.
+
+    Args:
+        file: The file.
+        encoding: How its characters are encoded.
+        sender: The number that sends where a row names none.
+        count: How many there are.
+    """
+
+    def __init__(
+        self,
+        file: BinaryIO,
+        *,
+        encoding: str = DEFAULT_ENCODING,
+        sender: str | None,
+        count: int,
+    ) -> None:
+        self._file = file
+        self._encoding = encoding
+        self._sender = sender
+        self._count = count
+        self._lines: dict[int, int] = {}
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[ButtonMessage]:
+        """Yield the messages.
+
+        Raises:
+            ChangedError: A row is not what it was when it was checked.
+        """
+        index = 0
+        try:
+            for record in read_records(self._file, encoding=self._encoding):
+                built = build(record, sender=self._sender)
+                if not isinstance(built, ButtonMessage):
+                    raise ChangedError(str(built[0]))
+                self._lines[index] = record.line
+                index += 1
+                yield built
+        except UnreadableError as error:
+            raise ChangedError(str(error)) from None
+
+    def take_line(self, index: int) -> int:
+        """Return the line that the message at a position began in, and forget it."""
+        return self._lines.pop(index)
+
+
+def build(record: Record | BadCell, *, sender: str | None) -> ButtonMessage | list[BadCell]:
+    """Return the message of a record, or everything that is wrong with it."""
+    if isinstance(record, BadCell):
+        return [record]
+    values = record.values
+    buttons, problems = _buttons(record)
+    own_sender = values.get("from") or None
+    if own_sender is None and sender is None:
+        text = "no number to send from: give --from, or fill in the column from"
+        problems.append(record.bad("from", text))
+    try:
+        message = ButtonMessage(
+            values["to"],
+            _text(values["message"]),
+            # Where they could not be read, that is said already.
+            ["-"] if buttons is None else buttons,
+            own_sender,
+            values.get("key") or None,
+        )
+    except InvalidMessageError as error:
+        for problem in error.problems:
+            field = "from" if problem.field == "sender" else problem.field
+            problems.append(record.bad(field, _cut(for_the_command_line(problem.text))))
+        return problems
+    return problems or message
+
+
+def _buttons(record: Record) -> tuple[Any, list[BadCell]]:
+    """Return the buttons of a record, or None and what is wrong with them."""
+    value = record.values["buttons"]
+    if isinstance(value, str):
+        text = value.strip()
+        if not text.startswith("["):
+            value = [part.strip() for part in text.split("|")] if text else []
+        else:
+            try:
+                value = json.loads(text)
+            except (ValueError, RecursionError):
+                problem = 'begins with [ but is no JSON list: write ["Yes", "No"], or Yes|No'
+                return None, [record.bad("buttons", problem)]
+    return ([_text(label) for label in value] if isinstance(value, list) else value), []
+
+
+def _text(value: Any) -> Any:
+    """Return a text as WhatsApp is to get it; what is no text is left to the message's check.
+
+    NFC, because a letter such as ğ typed on a Mac may come as two characters, which count twice
+    against WhatsApp's limits. Line ends become the documented line feed.
+    """
+    if not isinstance(value, str):
+        return value
+    return unicodedata.normalize("NFC", value).replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST_TEXT else text[: LONGEST_TEXT - 1] + "…"

@@ -1,0 +1,173 @@
+"""A bulk run as the command line drives it: shown, recorded, and stopped by a signal."""
+
+import logging
+import signal
+from collections.abc import Callable, Iterator
+from typing import Any, Final, Protocol
+
+import anyio
+import anyio.abc
+import attrs
+
+from .._bulk import BulkRun
+from ..client import AsyncMultiWhats
+from ..errors import AuthenticationError, InsufficientCreditError, SendError
+from ..models import ButtonMessage
+from ..outcomes import Outcome, Report
+from ._exits import ACCOUNT, ALL_ACCEPTED, INTERRUPTED, SOME_FAILED, code_of_stop
+from ._reading import ChangedError
+from ._screen import Line, Screen, many
+
+SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+MAX_FAILURES_SHOWN: Final = 10
+"""Messages that were not accepted and are listed at the end; ``--out`` has them all."""
+
+
+class Messages(Protocol):
+    """Messages that know how many they are and where each one stands in its file."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[ButtonMessage]: ...
+
+    def take_line(self, index: int) -> int:
+        """Return the line of the message at a position."""
+        ...
+
+
+@attrs.define(kw_only=True)
+class Sent:
+    """What a run came to.
+
+    Attributes:
+        report: Its counts.
+        expected: How many messages there were.
+        attempts: Attempts that were begun.
+    retries: Those beyond each message's first.
+        failures: The first messages that were not accepted, each with its line.
+        problems: What went wrong beside the messages, each as a sentence.
+        is_interrupted: Whether a signal stopped it.
+    """
+
+    report: Report
+    expected: int
+    attempts: int = 0
+    retries: int = 0
+    failures: list[tuple[int, Outcome]] = attrs.field(factory=list)
+    problems: list[str] = attrs.field(factory=list)
+    is_interrupted: bool = False
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code that it has earned."""
+        report = self.report
+        if self.is_interrupted:
+            return INTERRUPTED
+        code = code_of_stop(report.stopped)
+        if code is not None:
+            return code
+        is_whole = report.accepted + report.skipped == self.expected
+        return ALL_ACCEPTED if is_whole and not self.problems else SOME_FAILED
+
+
+def code_of_error(error: SendError | None) -> int:
+    """Return the exit code for what became of one message."""
+    if error is None:
+        return ALL_ACCEPTED
+    is_account = isinstance(error, AuthenticationError | InsufficientCreditError)
+    return ACCOUNT if is_account else SOME_FAILED
+
+
+def quiet_logs() -> None:
+    """Keep the log out of the way: Python prints warnings where nobody has asked for the log."""
+    logging.getLogger("multiwhats_async").addHandler(logging.NullHandler())
+
+
+async def send_all(
+    client: AsyncMultiWhats,
+    messages: Messages,
+    *,
+    screen: Screen,
+    on_outcome: Callable[[int, Outcome], None],
+    **limits: Any,
+) -> Sent:
+    """Send messages, with the progress on the screen; signals stop it, and never tear it.
+
+    Args:
+        client: An open client.
+        messages: What to send.
+        screen: Where the progress is shown.
+        on_outcome: Told of every outcome, with the line of its message. Where it raises an
+            OSError the run stops.
+        limits: Further options of :meth:`~multiwhats_async.AsyncMultiWhats.bulk`.
+    """
+    run = client.bulk(messages, on_progress=screen.show, **limits)
+    sent = Sent(report=run.report, expected=len(messages))
+    driver = _Driver(run=run, sent=sent, screen=screen, messages=messages, on_outcome=on_outcome)
+    async with anyio.create_task_group() as tasks:
+        await tasks.start(driver.heed_signals)
+        await driver.drive()
+        tasks.cancel_scope.cancel()
+    sent.report = run.report
+    return sent
+
+
+@attrs.define(kw_only=True)
+class _Driver:
+    """Takes a run to its end, and heeds the signals on the way."""
+
+    run: BulkRun
+    sent: Sent
+    screen: Screen
+    messages: Messages
+    on_outcome: Callable[[int, Outcome], None] | None
+
+    async def drive(self) -> None:
+        """Take the run to its end."""
+        try:
+            async with self.run:
+                async for outcome in self.run:
+                    self._take(outcome)
+        except ChangedError as error:
+            self.sent.problems.append(f"The file was changed while it was being sent: {error}")
+
+    def _take(self, outcome: Outcome) -> None:
+        """Record one outcome."""
+        line = self.messages.take_line(outcome.index)
+        self.sent.attempts += outcome.attempts
+        self.sent.retries += max(0, outcome.attempts - 1)
+        if outcome.error is not None and len(self.sent.failures) < MAX_FAILURES_SHOWN:
+            self.sent.failures.append((line, outcome))
+        if self.on_outcome is None:
+            return
+        try:
+            self.on_outcome(line, outcome)
+        except OSError as error:
+            # Sending on would spend credits on messages of which no record is kept.
+            self.on_outcome = None
+            self.run.stop("the results can no longer be written")
+            self.sent.problems.append(f"The results are not complete: {error.strerror}")
+
+    async def heed_signals(self, *, task_status: anyio.abc.TaskStatus[None]) -> None:
+        """Stop the run at the first signal, give up what is under way at the second."""
+        try:
+            with anyio.open_signal_receiver(*SIGNALS) as signals:
+                task_status.started()
+                async for _ in signals:
+                    self._interrupt()
+        except NotImplementedError:  # asyncio on Windows: Ctrl-C comes as a KeyboardInterrupt
+            task_status.started()
+
+    def _interrupt(self) -> None:
+        under_way = self.run.progress.in_flight
+        if self.sent.is_interrupted:
+            self.run.abort("interrupted twice")
+            text = f"Giving up {many(under_way, 'message')}: what was written is unknown."
+        else:
+            self.sent.is_interrupted = True
+            self.run.stop("interrupted")
+            text = (
+                f"Stopping: what is under way ({many(under_way, 'message')}) is taken to its end. "
+                "Once more gives it up."
+            )
+        self.screen.say([Line(text, "yellow")])

@@ -1,0 +1,239 @@
+"""``multiwhats bulk``: a file of messages, checked as a whole and then sent."""
+
+import codecs
+import os
+import shutil
+import stat
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO, Final
+from urllib.parse import urlsplit
+
+import anyio
+import attrs
+import click
+
+from .._secret import mask_number
+from .._settings import BASE_URL
+from ..client import AsyncMultiWhats
+from ._exits import ALL_ACCEPTED, NOTHING_SENT
+from ._failure import NothingSentError
+from ._lines import DEFAULT_ENCODING
+from ._options import Account, account_of, account_options
+from ._reading import Checked, Rows, check
+from ._report import report_lines
+from ._results import STANDARD_OUTPUT, check_target, open_results
+from ._screen import Screen, many, open_screen
+from ._sending import Sent, quiet_logs, send_all
+
+STANDARD_INPUT: Final = "-"
+
+_COST_NOTE: Final = "1 credit each, as in the vendor's example"
+
+
+def _encoding(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    """Return the name of a text encoding that Python knows."""
+    try:
+        "".encode(value)
+    except (LookupError, ValueError):
+        raise click.BadParameter(f"{value!r} is no encoding that Python knows") from None
+    # A byte order mark is no part of the text.
+    return DEFAULT_ENCODING if codecs.lookup(value).name == "utf-8" else value
+
+
+@click.command("bulk")
+@click.argument("path", metavar="FILE")
+@account_options
+@click.option(
+    "--max-concurrency", type=click.IntRange(min=1), metavar="N", help="The most messages at once."
+)
+@click.option(
+    "--rate",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="N",
+    help="Messages a second for each sender.",
+)
+@click.option(
+    "--max-failures",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Stop after so many messages that were not accepted.",
+)
+@click.option(
+    "--max-credits",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="N",
+    help="Stop before the cost can come above this.",
+)
+@click.option(
+    "--out",
+    metavar="FILE",
+    help="Write every outcome to a new file: .jsonl or .csv; - is JSONL on standard output.",
+)
+@click.option(
+    "--encoding",
+    callback=_encoding,
+    default=DEFAULT_ENCODING,
+    metavar="NAME",
+    help="Of a FILE that is not UTF-8, such as cp1254.",
+)
+@click.option("--yes", "is_confirmed", is_flag=True, help="Do not ask.")
+@click.option("--dry-run", "is_dry", is_flag=True, help="Check the file, and send nothing.")
+def command(  # noqa: PLR0913  # one argument an option
+    path: str,
+    out: str | None,
+    encoding: str,
+    *,
+    is_confirmed: bool,
+    is_dry: bool,
+    max_concurrency: int | None,
+    rate: float | None,
+    max_failures: int | None,
+    max_credits: float | None,
+    **account: str,
+) -> int:
+    """Send a file of messages.
+
+    FILE is CSV or JSONL; - is standard input. Its columns are to, message and buttons (separated
+    by | or a JSON list) or button1, button2, button3; from and key may be added. Every row is
+    checked before the first credit is spent.
+
+    Ctrl-C takes what is under way to its end and stops; a second one gives it up.
+    """
+    plan = _Plan(
+        account=account_of(**account),
+        encoding=encoding,
+        out=out,
+        limits={
+            "max_concurrency": max_concurrency,
+            "rate": rate,
+            "max_failures": max_failures,
+            "max_credits": max_credits,
+        },
+    )
+    quiet_logs()
+    client = None if is_dry else plan.account.client()
+    if client is not None and not is_confirmed and not _can_ask():
+        raise click.UsageError("there is no terminal to ask on: add --yes to send, or --dry-run")
+    with _opened(path) as file:
+        if out is not None:
+            check_target(out, file)
+        stamp = _stamp(file)
+        checked = check(file, encoding=encoding, sender=plan.account.sender)
+        _refuse_bad(checked, path)
+        _announce(checked, plan)
+        if client is None:
+            return ALL_ACCEPTED
+        if not is_confirmed and not click.confirm("Send them?", err=True):
+            click.echo("Nothing was sent.", err=True)
+            return NOTHING_SENT
+        if _stamp(file) != stamp:
+            raise NothingSentError(f"nothing was sent: {path} was changed after its check")
+        return plan.carry_out(client, file, checked)
+
+
+@attrs.frozen(kw_only=True)
+class _Plan:
+    """What was asked for."""
+
+    account: Account
+    encoding: str
+    out: str | None
+    limits: dict[str, Any]
+
+    def carry_out(self, client: AsyncMultiWhats, file: BinaryIO, checked: Checked) -> int:
+        """Send what was checked; return the exit code."""
+        rows = Rows(file, encoding=self.encoding, sender=self.account.sender, count=checked.good)
+        # Results on a terminal would be drawn over.
+        is_shared = self.out == STANDARD_OUTPUT and sys.stdout.isatty()
+        screen = open_screen(title="Sending", plain=is_shared)
+        return _report(anyio.run(self._send, client, rows, screen), screen)
+
+    async def _send(self, client: AsyncMultiWhats, rows: Rows, screen: Screen) -> Sent:
+        with open_results(self.out) as write, screen:
+            async with client:
+                return await send_all(client, rows, screen=screen, on_outcome=write, **self.limits)
+
+
+def _report(sent: Sent, screen: Screen) -> int:
+    """Print what a run came to; return the exit code."""
+    screen.say(report_lines(sent))
+    return sent.exit_code
+
+
+@contextmanager
+def _opened(path: str) -> Iterator[BinaryIO]:
+    """Open the input so that it can be read twice, and see that nobody writes it meanwhile."""
+    if path == STANDARD_INPUT:
+        with _spooled(sys.stdin.buffer) as spool:
+            yield spool
+        return
+    try:
+        file = open(path, "rb")  # noqa: PTH123, SIM115  # closed below
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        why = getattr(error, "strerror", None) or error
+        raise click.UsageError(f"cannot read {click.format_filename(path)}: {why}") from None
+    with file:
+        if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            yield file
+            return
+        with _spooled(file) as spool:  # a pipe, such as <(…) in a shell
+            yield spool
+
+
+@contextmanager
+def _spooled(source: BinaryIO) -> Iterator[BinaryIO]:
+    """Copy what can be read once into a file without a name; it is gone when it is closed."""
+    with tempfile.TemporaryFile() as spool:
+        shutil.copyfileobj(source, spool)
+        spool.flush()
+        yield spool
+
+
+def _stamp(file: BinaryIO) -> tuple[int, int]:
+    """Return what changes when somebody saves the file while the question is on the screen."""
+    status = os.fstat(file.fileno())
+    return status.st_size, status.st_mtime_ns
+
+
+def _can_ask() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def _refuse_bad(checked: Checked, path: str) -> None:
+    """List what is wrong with the input, if anything is.
+
+    Raises:
+        NothingSentError: Something is.
+    """
+    name = "standard input" if path == STANDARD_INPUT else click.format_filename(path)
+    for problem in checked.problems:
+        click.echo(f"  {problem}", err=True)
+    if checked.bad > len({problem.line for problem in checked.problems}):
+        click.echo("  …", err=True)
+    if checked.unreadable is not None:
+        raise NothingSentError(f"nothing was sent: {name}: {checked.unreadable}")
+    if checked.bad:
+        total = checked.good + checked.bad
+        raise NothingSentError(
+            f"nothing was sent: {checked.bad:,} of {total:,} rows of {name} need mending"
+        )
+    if not checked.good:
+        raise NothingSentError(f"nothing was sent: {name} has a header and no rows")
+
+
+def _announce(checked: Checked, plan: _Plan) -> None:
+    """Say what is about to be sent, and what it costs."""
+    fresh = checked.good - checked.repeated
+    url = plan.account.base_url or os.environ.get("MULTIWHATS_BASE_URL") or BASE_URL
+    sender = plan.account.sender
+    by = "" if sender is None else f" from {mask_number(sender)}"
+    click.echo(
+        f"{many(fresh, 'message')}{by} through {urlsplit(url).netloc}: "
+        f"about {many(fresh, 'credit')} ({_COST_NOTE})",
+        err=True,
+    )
+    if checked.repeated:
+        click.echo(f"Skipped, because they repeat another row: {checked.repeated:,}", err=True)
