@@ -3,6 +3,8 @@
 Never sent twice by itself, never lost, never guessed.
 """
 
+import logging
+
 from ._bulk import BulkRun
 from ._certainty import Certainty
 from ._version import __version__
@@ -25,7 +27,7 @@ from .errors import (
 )
 from .models import ButtonMessage, ExtraData, MessageReceipt, MessageTarget
 from .options import WHATSAPP_LIMITS, Breaker, MessageLimits, Rate, Timeouts
-from .outcomes import Attempt, Outcome, Progress, Report
+from .outcomes import Attempt, Outcome, Progress, Report, StopReason
 from .retry import RetryDetails, RetryPolicy
 
 __all__ = [
@@ -59,8 +61,12 @@ __all__ = [
     "RetryDetails",
     "RetryPolicy",
     "SendError",
+    "StopReason",
     "Timeouts",
     "__version__",
     "configure_converter",
     "make_converter",
 ]
+
+# A library says nothing by itself; whoever wants its log gives this logger a handler.
+logging.getLogger("multiwhats_async").addHandler(logging.NullHandler())

@@ -31,11 +31,11 @@ from ._certainty import Certainty
 from ._keys import SeenKeys
 from ._pacing import BreakerState, Pause
 from ._secret import mask_number
-from ._stopping import StopRules
+from ._stopping import Stop, StopRules
 from .abc import Flight, Sender
 from .errors import ConfigurationError, InvalidMessageError, NotSentError, Problem
 from .models import ButtonMessage
-from .outcomes import Outcome, Progress, Report
+from .outcomes import Outcome, Progress, Report, StopReason
 
 logger = logging.getLogger("multiwhats_async")
 
@@ -110,9 +110,10 @@ class BulkRun:
         )
         self._tally = _Tally()
         self._in_flight = 0
+        self._sending = 0
         self._began: float | None = None
         self._ended: float | None = None
-        self._stopped: str | None = None
+        self._stopped: Stop | None = None
         self._reads_on = True
         self._iterated = False
         self._failure: Exception | None = None
@@ -124,7 +125,7 @@ class BulkRun:
     @property
     def progress(self) -> Progress:
         """Where the run stands now: an immutable snapshot."""
-        began, now = self._began, self._ended
+        began, now, stop = self._began, self._ended, self._stopped
         paused_for, because = None, None
         if began is None:
             began = now = 0.0
@@ -135,7 +136,8 @@ class BulkRun:
             **self._tally.by_word(),
             credits=self._tally.credits,
             elapsed=now - began,
-            stopped=self._stopped,
+            stopped_by=stop.reason if stop else None,
+            stopped=stop.text if stop else None,
             total=self._source.total,
             in_flight=self._in_flight,
             paused_for=paused_for,
@@ -156,7 +158,7 @@ class BulkRun:
         Args:
             why: The reason, for the report.
         """
-        self._stop(why, reads_on=False)
+        self._stop(Stop(StopReason.CALLER, why), reads_on=False)
 
     def abort(self, why: str = "abort() was called") -> None:
         """Stop, and end the attempts under way at once: what was written becomes ``unknown``.
@@ -250,7 +252,8 @@ class BulkRun:
 
     async def _watch_the_clock(self, seconds: float) -> None:
         await anyio.sleep(seconds)
-        self._stop(f"its deadline of {seconds:g} s passed", reads_on=True)
+        stop = Stop(StopReason.DEADLINE, f"its deadline of {seconds:g} s passed")
+        self._stop(stop, reads_on=True)
 
     async def _show_progress(self, on_progress: OnProgress) -> None:
         while True:
@@ -269,60 +272,64 @@ class BulkRun:
         """Take one message after the other to its outcome."""
         try:
             while True:
-                pulled = await self._next()
+                pulled = await self._pull()
                 if pulled is None:
                     return
                 await self._put(await self._take_to_outcome(*pulled))
         except Exception as error:  # noqa: BLE001  # kept, and raised when the block is left
             self._failure = self._failure or error
-            self.stop(f"{type(error).__name__} in the input")
-
-    async def _next(self) -> tuple[int, ButtonMessage] | None:
-        """Pull the next message, or None where no more is to be begun."""
-        if self._source.is_async or self._options.max_credits is not None:
-            async with self._turn:
-                await self._wait_for_credit()
-                return await self._pull()
-        return await self._pull()
+            stop = Stop(StopReason.INPUT, f"{type(error).__name__} in the input")
+            self._stop(stop, reads_on=False)
 
     async def _pull(self) -> tuple[int, ButtonMessage] | None:
-        if self._stopped is not None and not self._reads_on and self._source.total is None:
-            return None
+        """Pull the next message, or None where no more is to be taken."""
         if self._source.is_async:
-            # Waiting for the input ends when the run is stopped; a generator is left unharmed.
-            pulled = await self._source.pull_async()
+            async with self._turn:
+                pulled = await self._source.pull_async() if self._takes_more else None
         else:
-            pulled = self._source.pull()
+            pulled = self._source.pull() if self._takes_more else None
         self._in_flight += pulled is not None
         return pulled
+
+    @property
+    def _takes_more(self) -> bool:
+        """Whether the input is read on: a stopped run leaves an iterator as it stands."""
+        return self._stopped is None or self._reads_on or self._source.total is not None
 
     async def _take_to_outcome(self, index: int, message: ButtonMessage) -> Outcome:
         """Send a message, unless the run is stopped or its key was seen."""
         key = message.identity(self._sender_number)
-        if self._stopped is not None:
-            outcome = self._not_tried(index, message, key)
-        elif not self._seen.add(key):
+        if self._stopped is None and not self._seen.add(key):
             outcome = Outcome(message=message, key=key, certainty=Certainty.SKIPPED, index=index)
+        elif self._stopped is None and await self._may_cost():
+            return await self._deliver(index, message, key)
         else:
-            outcomes: list[Outcome] = []
-            with anyio.CancelScope() as scope:
-                self._scopes.add(scope)
-                try:
-                    await self._sender.deliver(
-                        message, key=key, index=index, record=partial(self._record, outcomes)
-                    )
-                finally:
-                    self._scopes.discard(scope)
-            return outcomes[0]
+            outcome = self._not_tried(index, message, key)
         self._record([], outcome)
         await anyio.lowlevel.checkpoint()
         return outcome
 
+    async def _deliver(self, index: int, message: ButtonMessage, key: str) -> Outcome:
+        """Take one message through the sender, in a scope that a stop can end."""
+        outcomes: list[Outcome] = []
+        self._sending += 1
+        with anyio.CancelScope() as scope:
+            self._scopes.add(scope)
+            try:
+                await self._sender.deliver(
+                    message, key=key, index=index, record=partial(self._record, outcomes)
+                )
+            finally:
+                self._scopes.discard(scope)
+                self._sending -= 1
+        return outcomes[0]
+
     def _not_tried(self, index: int, message: ButtonMessage, key: str) -> Outcome:
         """Return the outcome of a message that the run was stopped before."""
+        why = self._stopped.text if self._stopped else ""
         recipient = mask_number(message.to)
         error = NotSentError(
-            f"The message to {recipient} was not tried: {self._stopped}",
+            f"The message to {recipient} was not tried: {why}",
             recipient=recipient,
             cause="NotTried",
         )
@@ -335,11 +342,11 @@ class BulkRun:
         outcomes.append(outcome)
         self._in_flight -= 1
         self._tally.add(outcome)
-        why = self._rules.judge(outcome) if self._stopped is None else None
-        if why is None and self._breaker is not None and self._breaker.exhausted:
-            why = "the server has stopped answering"
-        if why is not None:
-            self._stop(why, reads_on=True)
+        stop = self._rules.judge(outcome) if self._stopped is None else None
+        if stop is None and self._breaker is not None and self._breaker.exhausted:
+            stop = Stop(StopReason.SILENT, "the server has stopped answering")
+        if stop is not None:
+            self._stop(stop, reads_on=True)
         finished, self._finished_one = self._finished_one, anyio.Event()
         finished.set()
 
@@ -351,26 +358,26 @@ class BulkRun:
             except anyio.WouldBlock:
                 await self._out.send(outcome)
 
-    async def _wait_for_credit(self) -> None:
-        """Wait until one more message cannot take the cost above the limit, or stop."""
+    async def _may_cost(self) -> bool:
+        """Wait until one more message cannot take the cost above the limit; tell whether it may."""
         limit = self._options.max_credits
         while limit is not None and self._stopped is None:
             # An unknown message may have cost its credit, one under way may come to cost it.
-            if self._tally.worst_cost(self._in_flight + 1) <= limit:
-                return
-            if not self._in_flight:
-                self._stop(
-                    f"one more message could cost more than max_credits={limit:g}", reads_on=True
-                )
-                return
-            await self._finished_one.wait()
+            if self._tally.worst_cost(self._sending + 1) <= limit:
+                break
+            if not self._sending:
+                text = f"one more message could cost more than max_credits={limit:g}"
+                self._stop(Stop(StopReason.MAX_CREDITS, text), reads_on=True)
+            else:
+                await self._finished_one.wait()
+        return self._stopped is None
 
-    def _stop(self, why: str, *, reads_on: bool) -> None:
+    def _stop(self, stop: Stop, *, reads_on: bool) -> None:
         """Begin no further attempt; end those that wait for one."""
         self._reads_on = self._reads_on and reads_on
         if self._ended is None and self._stopped is None:
-            self._stopped = why
-            logger.info("The bulk run stops: %s", why)
+            self._stopped = stop
+            logger.info("The bulk run stops: %s", stop.text)
         for scope in tuple(self._scopes):
             scope.cancel()
 

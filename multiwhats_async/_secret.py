@@ -1,5 +1,6 @@
 """The API key and phone numbers, kept out of everything that is shown or stored."""
 
+import json
 from typing import Final, NoReturn, Self
 from urllib.parse import quote, quote_plus
 
@@ -17,10 +18,11 @@ class Secret:
         value: The text to keep.
     """
 
-    __slots__ = ("_value",)
+    __slots__ = ("_forms", "_value")
 
     def __init__(self, value: str) -> None:
         self._value = value
+        self._forms = _written_forms(value)
 
     def reveal(self) -> str:
         """Return the text itself; call it only where the bytes for the wire are made."""
@@ -28,9 +30,17 @@ class Secret:
 
     def redact(self, text: str) -> str:
         """Return ``text`` with every form of the secret replaced by the mask."""
-        for form in {self._value, quote(self._value, safe=""), quote_plus(self._value)}:
+        for form in self._forms:
             text = text.replace(form, MASK)
         return text
+
+    def redact_bytes(self, data: bytes) -> bytes:
+        """Return ``data`` with every form of the secret replaced by the mask."""
+        for form in self._forms:
+            written = form.encode()
+            if written in data:
+                data = data.replace(written, MASK.encode())
+        return data
 
     def __repr__(self) -> str:
         return f"Secret({MASK})"
@@ -51,6 +61,14 @@ class Secret:
         raise TypeError(
             "The API key cannot be pickled. Let each process read MULTIWHATS_API_KEY itself."
         )
+
+
+def _written_forms(value: str) -> tuple[str, ...]:
+    """Return every way in which a URL, JSON or a repr may write a text, the longest first."""
+    quoted = {quote(value, safe=""), quote(value), quote_plus(value), quote_plus(value, safe="/")}
+    escaped = json.dumps(value)[1:-1]
+    forms = {value, escaped, escaped.replace("/", "\\/"), repr(value)[1:-1], *quoted}
+    return tuple(sorted(forms, key=len, reverse=True))
 
 
 def mask_number(number: str) -> str:

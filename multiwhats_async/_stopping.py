@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 from typing import Final
 
+import attrs
+
 from ._certainty import Certainty
 from .errors import InsufficientCreditError, RejectedError, SendError
-from .outcomes import Outcome
+from .outcomes import Outcome, StopReason
 
 FORBIDDEN_IN_A_ROW: Final = 3
 """A single 403 may concern one recipient; three in a row concern the account."""
@@ -15,6 +17,14 @@ SAME_REFUSAL_FROM_THE_START: Final = 20
 
 _UNAUTHORIZED: Final = 401
 _FORBIDDEN: Final = 403
+
+
+@attrs.frozen
+class Stop:
+    """Why a run stops: for a program, and for a person."""
+
+    reason: StopReason
+    text: str
 
 
 class StopRules:
@@ -36,7 +46,7 @@ class StopRules:
         self._refused_with: int | None = None
         self._from_the_start = True
 
-    def judge(self, outcome: Outcome) -> str | None:
+    def judge(self, outcome: Outcome) -> Stop | None:
         """Take one outcome; return why the run must stop, or None."""
         if outcome.certainty is Certainty.SKIPPED:
             return None
@@ -50,22 +60,26 @@ class StopRules:
         self._failures += 1
         return next(self._reasons(error, status), None)
 
-    def _reasons(self, error: SendError, status: int | None) -> Iterator[str]:
+    def _reasons(self, error: SendError, status: int | None) -> Iterator[Stop]:
         """Yield every reason to stop, the most telling first."""
         if status == _UNAUTHORIZED:
-            yield "the server refused the API key (401)"
+            yield Stop(StopReason.AUTHENTICATION, "the server refused the API key (401)")
         if isinstance(error, InsufficientCreditError):
-            yield "the account has no credit left (402)"
+            yield Stop(StopReason.CREDIT, "the account has no credit left (402)")
         if error.cause == "SSLCertVerificationError":
-            yield "the server's certificate was refused"
+            yield Stop(StopReason.CERTIFICATE, "the server's certificate was refused")
         if self._forbidden >= FORBIDDEN_IN_A_ROW:
-            yield f"the server answered 403 to {FORBIDDEN_IN_A_ROW} messages in a row"
+            text = f"the server answered 403 to {FORBIDDEN_IN_A_ROW} messages in a row"
+            yield Stop(StopReason.AUTHENTICATION, text)
         if self._silent == self._silent_start:
-            yield f"none of the first {self._silent} messages got an answer from the server"
+            text = f"none of the first {self._silent} messages got an answer from the server"
+            yield Stop(StopReason.UNREACHABLE, text)
         if self._from_the_start and self._refusals >= SAME_REFUSAL_FROM_THE_START:
-            yield f"the server answered {status} to each of the first {self._refusals} messages"
+            text = f"the server answered {status} to each of the first {self._refusals} messages"
+            yield Stop(StopReason.REFUSED, text)
         if self._max_failures is not None and self._failures >= self._max_failures:
-            yield f"{self._failures} messages failed (max_failures={self._max_failures})"
+            text = f"{self._failures} messages failed (max_failures={self._max_failures})"
+            yield Stop(StopReason.MAX_FAILURES, text)
 
     def _note_refusal(self, status: int | None) -> None:
         """Count the refusals of one kind that began with the run."""

@@ -1,5 +1,6 @@
 """What became of messages: one outcome each, and counts over a run."""
 
+from enum import Enum
 from typing import Any
 
 import attrs
@@ -8,7 +9,34 @@ from ._certainty import Certainty
 from .errors import SendError
 from .models import ButtonMessage, MessageReceipt
 
-__all__ = ["Attempt", "Certainty", "Counts", "Outcome", "Progress", "Report"]
+__all__ = ["Attempt", "Certainty", "Counts", "Outcome", "Progress", "Report", "StopReason"]
+
+
+class StopReason(Enum):
+    """Why a bulk run ended before its input did. The values are plain words."""
+
+    AUTHENTICATION = "authentication"
+    """The server refused the key or its rights: 401, or 403 to several in a row."""
+    CREDIT = "credit"
+    """The account has no credit left (402)."""
+    CERTIFICATE = "certificate"
+    """The server's certificate was refused."""
+    REFUSED = "refused"
+    """The server refused every message from the start, in the same way."""
+    UNREACHABLE = "unreachable"
+    """No message from the start got an answer."""
+    SILENT = "silent"
+    """The server has stopped answering, and the breaker has waited long enough."""
+    MAX_FAILURES = "max_failures"
+    """As many messages failed as the caller allowed."""
+    MAX_CREDITS = "max_credits"
+    """One more message could have cost more than the caller allowed."""
+    DEADLINE = "deadline"
+    """The caller's time for the run is over."""
+    INPUT = "input"
+    """The input raised, or held what is no message."""
+    CALLER = "caller"
+    """``stop()`` or ``abort()`` was called, or the block was left early."""
 
 
 @attrs.frozen(kw_only=True)
@@ -101,7 +129,8 @@ class Counts:
         skipped: Messages not tried, as their key already had its outcome.
         credits: What the accepted ones cost, in credits.
         elapsed: Seconds since the run began, or that it lasted.
-        stopped: Why the run ended before its input did, or None.
+        stopped_by: Why the run ended before its input did, or None.
+        stopped: The same in words for a person, or None.
     """
 
     accepted: int = 0
@@ -111,6 +140,7 @@ class Counts:
     skipped: int = 0
     credits: int | float = 0
     elapsed: float = 0.0
+    stopped_by: StopReason | None = None
     stopped: str | None = None
 
     @property
@@ -133,6 +163,7 @@ class Counts:
             "credits": self.credits,
             "elapsed": self.elapsed,
             "messages_per_second": self.messages_per_second,
+            "stopped_by": self.stopped_by and self.stopped_by.value,
             "stopped": self.stopped,
         }
 

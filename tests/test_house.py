@@ -21,7 +21,7 @@ PUBLIC = {
         "MessageTarget",
         "ExtraData",
     ),
-    *("Certainty", "Outcome", "Attempt", "Progress", "Report"),
+    *("Certainty", "Outcome", "Attempt", "Progress", "Report", "StopReason"),
     *("RetryPolicy", "RetryDetails", "Timeouts", "Rate", "Breaker", "MessageLimits"),
     *("MultiWhatsError", "ConfigurationError", "InvalidMessageError", "Problem", "LedgerError"),
     *("SendError", "NotSentError", "OutcomeUnknownError", "RejectedError", "AuthenticationError"),

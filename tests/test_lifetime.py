@@ -108,6 +108,8 @@ async def test_closed_in_a_child(monkeypatch: pytest.MonkeyPatch) -> None:
             ((connection, _),) = http_client._transport._idle
             with monkeypatch.context() as patch:
                 patch.setattr("os.getpid", lambda: 0)
+                with pytest.raises(ConfigurationError, match="before a fork"):
+                    await client.deliver(MESSAGE)
                 await client.aclose()
             assert connection.is_idle()
             assert not http_client._transport._idle

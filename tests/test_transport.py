@@ -369,6 +369,25 @@ class TestTheUsersTransport:
         assert outcome.certainty is Certainty.UNKNOWN
 
 
+async def test_an_error_with_a_long_history() -> None:
+    """An error that stems from an error, and so on without an end, is told all the same."""
+    first = last = httpx.ReadError("the last of many")
+    for number in range(20):
+        last.__cause__ = httpx.ReadError(str(number))
+        last = last.__cause__
+
+    def fail(request: httpx.Request) -> httpx.Response:
+        raise first
+
+    async with (
+        httpx.AsyncClient(transport=httpx.MockTransport(fail)) as http_client,
+        AsyncMultiWhats(KEY, http_client=http_client, **OPTIONS) as client,
+    ):
+        outcome = await client.deliver(MESSAGE)
+    assert outcome.certainty is Certainty.UNKNOWN
+    assert "the last of many" in str(outcome.error)
+
+
 async def test_a_base_url_that_httpx_refuses() -> None:
     """A base URL that httpx cannot read is a setting that cannot work, not an error of httpx."""
     with pytest.raises(ConfigurationError):

@@ -130,7 +130,6 @@ class HttpxExchange:
             "Accept-Encoding": "identity",
             "User-Agent": user_agent,
         } | ({} if keep else {"Connection": "close"})
-        self._leaks = key.reveal().encode()
 
     def flight(self) -> InFlight:
         """Return a fresh watch for one attempt."""
@@ -186,7 +185,7 @@ class HttpxExchange:
             await response.aclose()
         plain = decode_body(raw, response.headers.get("content-encoding"))
         # A server that echoes the key would put it into receipts and errors.
-        collected.body = plain.replace(self._leaks, b"****") if self._leaks in plain else plain
+        collected.body = self._key.redact_bytes(plain)
 
     def _build(self, body: bytes, timeouts: Timeouts, evidence: Evidence) -> httpx.Request:
         """Return the request; with our own transport it does not hold the key."""

@@ -12,7 +12,7 @@ import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
-from typing import Final
+from typing import Final, Self
 
 import anyio
 import httpcore
@@ -109,7 +109,7 @@ class PooledTransport(httpx.AsyncBaseTransport):
                 target=target,
             ),
             headers=headers,
-            content=content,
+            content=_Content(content),
             extensions=extensions,
         )
 
@@ -153,6 +153,26 @@ class PooledTransport(httpx.AsyncBaseTransport):
     def forget(self) -> None:
         """Let go of the connections without touching them: after a fork they are the parent's."""
         self._idle.clear()
+
+
+class _Content:
+    """A request's body in one piece.
+
+    httpcore would wrap bytes into an async generator, which is left open where writing fails, and
+    trio complains of such.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        self._content: bytes | None = content
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        content, self._content = self._content, None
+        if content is None:
+            raise StopAsyncIteration
+        return content
 
 
 class _Body(httpx.AsyncByteStream):

@@ -1,6 +1,5 @@
 """A bulk run as the command line drives it: shown, recorded, and stopped by a signal."""
 
-import logging
 import signal
 from collections.abc import Callable, Iterator
 from typing import Any, Final, Protocol
@@ -13,14 +12,23 @@ from .._bulk import BulkRun
 from ..client import AsyncMultiWhats
 from ..errors import AuthenticationError, InsufficientCreditError, SendError
 from ..models import ButtonMessage
-from ..outcomes import Outcome, Report
-from ._exits import ACCOUNT, ALL_ACCEPTED, INTERRUPTED, SOME_FAILED, code_of_stop
+from ..outcomes import Outcome, Report, StopReason
+from ._exits import ACCOUNT, ALL_ACCEPTED, INTERRUPTED, NO_ANSWER, SOME_FAILED
 from ._reading import ChangedError
 from ._screen import Line, Screen, many
 
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 MAX_FAILURES_SHOWN: Final = 10
 """Messages that were not accepted and are listed at the end; ``--out`` has them all."""
+
+_BY_REASON: Final = {
+    StopReason.AUTHENTICATION: ACCOUNT,
+    StopReason.CREDIT: ACCOUNT,
+    StopReason.CERTIFICATE: NO_ANSWER,
+    StopReason.UNREACHABLE: NO_ANSWER,
+    StopReason.SILENT: NO_ANSWER,
+}
+"""The reasons of a stop that have a code of their own."""
 
 
 class Messages(Protocol):
@@ -43,7 +51,7 @@ class Sent:
         report: Its counts.
         expected: How many messages there were.
         attempts: Attempts that were begun.
-    retries: Those beyond each message's first.
+        retries: Those beyond each message's first.
         failures: The first messages that were not accepted, each with its line.
         problems: What went wrong beside the messages, each as a sentence.
         is_interrupted: Whether a signal stopped it.
@@ -63,11 +71,16 @@ class Sent:
         report = self.report
         if self.is_interrupted:
             return INTERRUPTED
-        code = code_of_stop(report.stopped)
+        code = code_of_stop(report.stopped_by)
         if code is not None:
             return code
         is_whole = report.accepted + report.skipped == self.expected
         return ALL_ACCEPTED if is_whole and not self.problems else SOME_FAILED
+
+
+def code_of_stop(reason: StopReason | None) -> int | None:
+    """Return the exit code that the reason of a stop stands for, or None where it has no own."""
+    return None if reason is None else _BY_REASON.get(reason)
 
 
 def code_of_error(error: SendError | None) -> int:
@@ -76,11 +89,6 @@ def code_of_error(error: SendError | None) -> int:
         return ALL_ACCEPTED
     is_account = isinstance(error, AuthenticationError | InsufficientCreditError)
     return ACCOUNT if is_account else SOME_FAILED
-
-
-def quiet_logs() -> None:
-    """Keep the log out of the way: Python prints warnings where nobody has asked for the log."""
-    logging.getLogger("multiwhats_async").addHandler(logging.NullHandler())
 
 
 async def send_all(

@@ -26,7 +26,7 @@ from ._reading import Checked, Rows, check
 from ._report import report_lines
 from ._results import STANDARD_OUTPUT, check_target, open_results
 from ._screen import Screen, many, open_screen
-from ._sending import Sent, quiet_logs, send_all
+from ._sending import Sent, send_all
 
 STANDARD_INPUT: Final = "-"
 
@@ -113,7 +113,6 @@ def command(  # noqa: PLR0913  # one argument an option
             "max_credits": max_credits,
         },
     )
-    quiet_logs()
     client = None if is_dry else plan.account.client()
     if client is not None and not is_confirmed and not _can_ask():
         raise click.UsageError("there is no terminal to ask on: add --yes to send, or --dry-run")

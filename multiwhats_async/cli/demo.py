@@ -24,7 +24,7 @@ from ._failure import missing_extra
 from ._reading import Rows
 from ._reckoning import Reckoning, reckoning_lines
 from ._screen import Line, Screen, open_screen
-from ._sending import Messages, Sent, quiet_logs, send_all
+from ._sending import Messages, Sent, send_all
 
 ROWS: Final = 1200
 """How many messages demo.csv holds."""
@@ -75,7 +75,6 @@ def command(count: int, seed: int, backend: str) -> int:
     """
     if find_spec(backend) is None:
         raise click.UsageError(missing_extra(backend))
-    quiet_logs()
     content = io.BytesIO(files(__package__).joinpath(_FILE).read_bytes())
     messages = _First(Rows(content, sender=SENDER, count=ROWS), count)
     plan, words = fault_plan([message.to for message in messages], seed=seed)

@@ -17,7 +17,7 @@ from ._options import account_of, account_options
 from ._report import failure_text
 from ._results import as_json
 from ._screen import PlainScreen, many, write_out
-from ._sending import Sent, code_of_error, quiet_logs, send_all
+from ._sending import Sent, code_of_error, send_all
 
 STANDARD_INPUT: Final = "-"
 
@@ -60,7 +60,6 @@ def command(
         raise NothingSentError(for_the_command_line(f"nothing was sent: {error}")) from None
     if chosen.sender is None:
         raise click.UsageError("no number to send from: give --from, or set MULTIWHATS_FROM")
-    quiet_logs()
     return _tell(anyio.run(_send, chosen.client(), built), is_json=is_json)
 
 

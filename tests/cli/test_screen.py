@@ -15,11 +15,11 @@ from multiwhats_async import AuthenticationError, ButtonMessage, InvalidRequestE
 from multiwhats_async._certainty import Certainty
 from multiwhats_async._stopping import StopRules
 from multiwhats_async.cli import _screen
-from multiwhats_async.cli._exits import code_of_stop
 from multiwhats_async.cli._live import LiveScreen
 from multiwhats_async.cli._results import as_json, safe_cell
 from multiwhats_async.cli._screen import Line, PlainScreen, duration, open_screen, progress_line
-from multiwhats_async.outcomes import Outcome
+from multiwhats_async.cli._sending import code_of_stop
+from multiwhats_async.outcomes import Outcome, StopReason
 
 HALF = Progress(
     accepted=590, rejected=2, unknown=3, credits=590, elapsed=1.5, total=1200, in_flight=5
@@ -159,16 +159,17 @@ def _outcome(error: Any) -> Outcome:
     ],
 )
 def test_reasons_of_the_core_have_their_codes(error: Any, times: int, code: int | None) -> None:
-    """Every reason for which the core stops a run is known by its words."""
+    """Every reason for which the core stops a run has its exit code, or none."""
     rules = StopRules()
     reason = None
     for _ in range(times):
         reason = rules.judge(_outcome(error))
     assert reason is not None
-    assert code_of_stop(reason) == code
+    assert code_of_stop(reason.reason) == code
 
 
 def test_no_stop_has_no_code() -> None:
     """A run that was not stopped is judged by its counts."""
     assert code_of_stop(None) is None
-    assert code_of_stop("the server has stopped answering") == 5
+    assert code_of_stop(StopReason.SILENT) == 5
+    assert code_of_stop(StopReason.CALLER) is None
