@@ -12,7 +12,7 @@ A transport that tells nothing of its writing (a mock, an ASGI app) leaves only 
 that can occur before any writing as proof.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
@@ -25,11 +25,15 @@ class Evidence:
 
     It is handed over as the trace callback itself. It never raises, and whatever it does not
     understand counts as written.
+
+    Args:
+        watcher: Called after every event, or None.
     """
 
-    __slots__ = ("_tunnel", "begun", "body_begun", "head_failed", "status", "traced")
+    __slots__ = ("_tunnel", "_watcher", "begun", "body_begun", "head_failed", "status", "traced")
 
-    def __init__(self) -> None:
+    def __init__(self, watcher: Callable[[], None] | None = None) -> None:
+        self._watcher = watcher
         self.traced: bool = False
         self.begun: bool = False
         self.head_failed: bool = False
@@ -43,6 +47,8 @@ class Evidence:
             self.record(name, info)
         except Exception:  # noqa: BLE001  # fail closed: what cannot be read counts as written
             self.begun = self.body_begun = True
+        if self._watcher is not None:
+            self._watcher()
 
     def record(self, name: str, info: Mapping[str, Any]) -> None:
         """Note one trace event, such as ``http11.send_request_headers.started``."""
@@ -52,6 +58,7 @@ class Evidence:
             # A proxy's CONNECT is written first and holds nothing of the message.
             self._tunnel = info["request"].method == b"CONNECT"
             self.begun = self.begun or not self._tunnel
+            self.status = None  # of an earlier request, such as one that a login repeats
         elif self._tunnel:
             return
         elif event == "send_request_headers.failed":

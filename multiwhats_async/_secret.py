@@ -42,6 +42,9 @@ class Secret:
                 data = data.replace(written, MASK.encode())
         return data
 
+    def __len__(self) -> int:
+        return len(self._value)
+
     def __repr__(self) -> str:
         return f"Secret({MASK})"
 
@@ -68,6 +71,7 @@ def _written_forms(value: str) -> tuple[str, ...]:
     quoted = {quote(value, safe=""), quote(value), quote_plus(value), quote_plus(value, safe="/")}
     escaped = json.dumps(value)[1:-1]
     forms = {value, escaped, escaped.replace("/", "\\/"), repr(value)[1:-1], *quoted}
+    forms |= {json.dumps(form)[1:-1] for form in forms}  # JSON within JSON
     return tuple(sorted(forms, key=len, reverse=True))
 
 

@@ -25,7 +25,7 @@ class Settings:
 
     key: Secret
     key_place: KeyPlace
-    sender: str | None
+    sender: str | None = attrs.field(repr=lambda number: repr(number and mask_number(number)))
     timeouts: Timeouts
     max_concurrency: int
     rate: Rate | None

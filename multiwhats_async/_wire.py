@@ -223,7 +223,8 @@ def read_result(result: Answer | Silence, message: ButtonMessage) -> Verdict:
 def _silence_error(silence: Silence, message: ButtonMessage) -> SendError:
     """Build the error for an attempt to which no status was seen."""
     failure = silence.failure
-    what = f"{failure.cause}: {failure.text}" if failure.text else failure.cause
+    detail = _clean(failure.text) or None
+    what = f"{failure.cause}: {detail}" if detail else failure.cause
     if silence.certainty is Certainty.NOT_SENT:
         kind: type[SendError] = NotSentError
         text = f"The message to {mask_number(message.to)} did not reach the server ({what})"
@@ -232,9 +233,7 @@ def _silence_error(silence: Silence, message: ButtonMessage) -> SendError:
         text = (
             f"No answer for the message to {mask_number(message.to)} ({what}): it may have gone out"
         )
-    return kind(
-        text, recipient=mask_number(message.to), cause=failure.cause, detail=failure.text or None
-    )
+    return kind(text, recipient=mask_number(message.to), cause=failure.cause, detail=detail)
 
 
 def _status_error(answer: Answer, message: ButtonMessage) -> SendError:
@@ -263,7 +262,7 @@ def _read_success(answer: Answer, message: ButtonMessage) -> Verdict:
     """Read an answer whose status is a success."""
     if answer.body is None:
         # A success whose record was lost could have been an error in its body: not accepted.
-        lost = answer.failure.text if answer.failure else ""
+        lost = _clean(answer.failure.text) if answer.failure else ""
         return Verdict(
             error=_answer_error(
                 OutcomeUnknownError, answer, message, f"the record was lost: {lost}"

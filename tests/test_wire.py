@@ -354,6 +354,7 @@ def test_an_encoding_that_was_not_asked_for_is_undone(name: str) -> None:
         (b"record", "gzip"),
         (b"record", "br"),
     ],
+    ids=["bomb", "cut", "no gzip", "unknown"],
 )
 def test_a_bomb_a_cut_or_an_unknown_encoding_is_refused(body: bytes, name: str) -> None:
     """A kilobyte must not become a gigabyte."""

@@ -4,7 +4,10 @@ The modules of this package are the only ones that know httpx; the client's faç
 ``httpx.AsyncClient`` and hands it on.
 """
 
+import json
+import re
 import ssl
+from contextlib import suppress
 from typing import Any, Final
 
 import anyio
@@ -12,9 +15,9 @@ import httpx
 
 from .._evidence import Answer, Evidence, Failure, Silence, weigh
 from .._secret import Secret
-from .._wire import MAX_BODY, decode_body
+from .._wire import MAX_BODY, decode_body, load_json
 from ..options import KeyPlace, Timeouts
-from ._pool import KEY_EXTENSION, PooledTransport, with_key
+from ._pool import KEY_EXTENSION, Content, PooledTransport, with_key
 
 _BEFORE_WRITING: Final = (
     httpx.ConnectError,
@@ -25,6 +28,12 @@ _BEFORE_WRITING: Final = (
 """The errors that can only occur before anything is written, on any transport."""
 
 _MAX_TEXT: Final = 200
+
+_TELLING_LENGTH: Final = 8
+"""A shorter key is a word: looked for in a record, it would spoil the message's own text."""
+
+_ESCAPED_ASCII: Final = re.compile(rb"\\u00[2-7]")
+"""JSON escapes of letters that need none; a key is ASCII."""
 
 
 def open_http_client(
@@ -47,28 +56,35 @@ def open_http_client(
 class InFlight:
     """One attempt under way: what it has written, and the way to end it."""
 
-    __slots__ = ("_abandoned", "_scope", "evidence", "result")
+    __slots__ = ("_interrupted", "_scope", "abandoned", "evidence", "result")
 
     def __init__(self) -> None:
-        self.evidence = Evidence()
+        self.evidence = Evidence(self._look_again)
         self.result: Answer | Silence | None = None
         self._scope: anyio.CancelScope | None = None
-        self._abandoned = False
+        self._interrupted = False
+        self.abandoned = False
 
     def begin(self, scope: anyio.CancelScope) -> None:
         """Note the scope in which the attempt runs."""
         self._scope = scope
-        if self._abandoned:
+        if self.abandoned:
             scope.cancel()
 
     def interrupt(self) -> None:
         """End the attempt if it provably has not written anything; else let it finish."""
-        if self.evidence.traced and not self.evidence.may_have_left:
+        self._interrupted = True
+        if self._scope is None or (self.evidence.traced and not self.evidence.may_have_left):
+            self.abandon()
+
+    def _look_again(self) -> None:
+        """Heed an interruption that came before anything was known."""
+        if self._interrupted and not self.evidence.may_have_left:
             self.abandon()
 
     def abandon(self) -> None:
         """End the attempt now, whatever was written."""
-        self._abandoned = True
+        self.abandoned = True
         if self._scope is not None:
             self._scope.cancel()
 
@@ -147,7 +163,10 @@ class HttpxExchange:
         with anyio.CancelScope(shield=True, deadline=deadline) as scope:
             flight.begin(scope)
             try:
-                await self._round_trip(body, timeouts, flight.evidence, collected)
+                if flight.abandoned:
+                    failure = Failure(cause="Cancelled", text="", before_writing=True)
+                else:
+                    await self._round_trip(body, timeouts, flight.evidence, collected)
             except Exception as error:  # noqa: BLE001  # classified by evidence, not by type
                 failure = self._describe(error)
         if scope.cancelled_caught:
@@ -167,10 +186,9 @@ class HttpxExchange:
 
     async def distrust(self) -> None:
         """Drop every idle connection of our own pool."""
-        if self._own:
-            transport = self._http._transport  # noqa: SLF001  # the one that we gave it
-            if isinstance(transport, PooledTransport):
-                await transport.close_idle()
+        transport = self._http._transport  # noqa: SLF001  # ours, where the client is
+        if isinstance(transport, PooledTransport):
+            await transport.close_idle()
 
     async def _round_trip(
         self, body: bytes, timeouts: Timeouts, evidence: Evidence, collected: "_Collected"
@@ -184,8 +202,19 @@ class HttpxExchange:
         finally:
             await response.aclose()
         plain = decode_body(raw, response.headers.get("content-encoding"))
-        # A server that echoes the key would put it into receipts and errors.
-        collected.body = self._key.redact_bytes(plain)
+        collected.body = self._masked(plain, is_record=response.is_success)
+
+    def _masked(self, body: bytes, *, is_record: bool) -> bytes:
+        """Return a body without the key: a server that echoes it would put it into receipts."""
+        if is_record and len(self._key) < _TELLING_LENGTH:
+            return body
+        body = self._key.redact_bytes(body)
+        if _ESCAPED_ASCII.search(body):  # an escape may hide it until JSON undoes it
+            with suppress(ValueError):
+                plain = json.dumps(load_json(body), ensure_ascii=False)
+                masked = self._key.redact(plain)
+                return body if masked == plain else masked.encode()
+        return body
 
     def _build(self, body: bytes, timeouts: Timeouts, evidence: Evidence) -> httpx.Request:
         """Return the request; with our own transport it does not hold the key."""
@@ -210,6 +239,7 @@ class HttpxExchange:
         keyed = httpx.Request(
             "POST", request.url, headers=self._headers, content=body, extensions=extensions
         )
+        keyed.stream = Content(body)
         for name, value in request.headers.multi_items():
             keyed.headers.setdefault(name, value)
         keyed.url = _KeyedURL(request.url)
@@ -260,11 +290,17 @@ async def _read_capped(response: httpx.Response) -> bytes:
         size = len(response.content)
     else:
         chunks, size = [], 0
-        async for chunk in response.aiter_raw():
-            chunks.append(chunk)
-            size += len(chunk)
-            if size > MAX_BODY:
-                break
+        try:
+            async for chunk in response.aiter_raw():
+                size += len(chunk)
+                if size <= MAX_BODY:
+                    chunks.append(chunk)
+                else:
+                    # Reading on from a closed connection ends every generator underneath.
+                    await response.stream.aclose()  # type: ignore[union-attr]  # it is async
+        except Exception:
+            if size <= MAX_BODY:
+                raise
     if size > MAX_BODY:
         raise ValueError(f"the answer is larger than {MAX_BODY} bytes")
     return b"".join(chunks)

@@ -55,9 +55,12 @@ class Lifetime:
             )
         self._loop = anyio.lowlevel.current_token()
         self._process = os.getpid()
-        self._http = self._injected or open_http_client(
-            self.base_url, ssl_context=self._ssl_context, keepalive=self._keepalive
-        )
+        try:
+            self._http = self._injected or open_http_client(
+                self.base_url, ssl_context=self._ssl_context, keepalive=self._keepalive
+            )
+        except httpx.InvalidURL as error:
+            raise ConfigurationError(f"base_url is no URL: {error}") from None
         self.state = "open"
 
     def exchange(self, key: Secret, place: KeyPlace) -> HttpxExchange:

@@ -12,11 +12,12 @@ import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
-from typing import Final, Self
+from typing import Any, Final
 
 import anyio
 import httpcore
 import httpx
+import sniffio
 
 from .._secret import Secret
 from .._wire import add_key
@@ -62,6 +63,7 @@ class PooledTransport(httpx.AsyncBaseTransport):
         self._clock = clock
         self._network = network
         self._idle: deque[tuple[httpcore.AsyncHTTPConnection, float]] = deque()
+        self._closed = False
         self.opened = 0
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -109,7 +111,7 @@ class PooledTransport(httpx.AsyncBaseTransport):
                 target=target,
             ),
             headers=headers,
-            content=_Content(content),
+            content=Content(content),
             extensions=extensions,
         )
 
@@ -131,15 +133,20 @@ class PooledTransport(httpx.AsyncBaseTransport):
             http1=True,
             http2=False,
             retries=0,
-            network_backend=self._network,
+            network_backend=self._network or _Network(),
         )
 
     async def _give_back(self, connection: httpcore.AsyncHTTPConnection) -> None:
         """Keep a connection whose answer was read to the end; close any other."""
-        if self._keepalive is not None and connection.is_available():
-            self._idle.append((connection, self._clock() + self._keepalive))
-        else:
+        if (
+            self._keepalive is None
+            or self._closed
+            or not connection.is_available()
+            or _holds_more(connection)
+        ):
             await _drop(connection)
+        else:
+            self._idle.append((connection, self._clock() + self._keepalive))
 
     async def close_idle(self) -> None:
         """Close every idle connection."""
@@ -147,32 +154,13 @@ class PooledTransport(httpx.AsyncBaseTransport):
             await _drop(self._idle.pop()[0])
 
     async def aclose(self) -> None:
-        """Close every idle connection."""
+        """Close every idle connection, and from now on each that comes back."""
+        self._closed = True
         await self.close_idle()
 
     def forget(self) -> None:
         """Let go of the connections without touching them: after a fork they are the parent's."""
         self._idle.clear()
-
-
-class _Content:
-    """A request's body in one piece.
-
-    httpcore would wrap bytes into an async generator, which is left open where writing fails, and
-    trio complains of such.
-    """
-
-    def __init__(self, content: bytes) -> None:
-        self._content: bytes | None = content
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> bytes:
-        content, self._content = self._content, None
-        if content is None:
-            raise StopAsyncIteration
-        return content
 
 
 class _Body(httpx.AsyncByteStream):
@@ -199,6 +187,77 @@ class _Body(httpx.AsyncByteStream):
         with anyio.CancelScope(shield=True):
             await self._response.aclose()
             await self._pool._give_back(self._connection)  # noqa: SLF001  # its own pool
+
+
+class Content(httpx.AsyncByteStream):
+    """A request's body in one piece.
+
+    httpcore and httpx wrap bytes into an async generator, which is left open where writing fails,
+    and trio complains of such.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return _Once(self._content)
+
+
+class _Once(AsyncIterator[bytes]):
+    """Gives one piece, and is no generator."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content: bytes | None = content
+
+    async def __anext__(self) -> bytes:
+        content, self._content = self._content, None
+        if content is None:
+            raise StopAsyncIteration
+        return content
+
+
+class _Network(httpcore.AsyncNetworkBackend):
+    """Opens connections as httpcore does, but closes one whose TLS handshake is cancelled.
+
+    httpcore closes it on an ``Exception`` only, which a cancellation is not.
+    """
+
+    async def connect_tcp(self, *args: Any, **options: Any) -> httpcore.AsyncNetworkStream:
+        on_trio = sniffio.current_async_library() == "trio"
+        backend = httpcore.TrioBackend() if on_trio else httpcore.AnyIOBackend()
+        return _Stream(await backend.connect_tcp(*args, **options))
+
+
+class _Stream(httpcore.AsyncNetworkStream):
+    """A connection before its TLS handshake, if it has one."""
+
+    def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
+        self._stream = stream
+        self.read = stream.read  # type: ignore[method-assign]  # as it is, without a frame more
+        self.write = stream.write  # type: ignore[method-assign]  # likewise
+        self.aclose = stream.aclose  # type: ignore[method-assign]  # likewise
+        self.get_extra_info = stream.get_extra_info  # type: ignore[method-assign]  # likewise
+
+    async def start_tls(self, *args: Any, **options: Any) -> httpcore.AsyncNetworkStream:
+        try:
+            return await self._stream.start_tls(*args, **options)
+        except BaseException:
+            with anyio.move_on_after(CLOSE_SECONDS, shield=True), suppress(Exception):
+                await self._stream.aclose()
+            raise
+
+
+def _holds_more(connection: httpcore.AsyncHTTPConnection) -> bool:
+    """Tell whether bytes that nobody asked for were read along with an answer.
+
+    They would be taken for the answer to the next request. Only h11's own buffer knows of them;
+    where it cannot be looked into, the connection counts as holding some.
+    """
+    try:
+        http11: Any = connection._connection  # noqa: SLF001  # no public way to see it
+        return bool(http11._h11_state.trailing_data[0])  # noqa: SLF001  # likewise
+    except AttributeError:
+        return True
 
 
 def with_key(target: bytes, content: bytes, secret: Secret, place: KeyPlace) -> tuple[bytes, bytes]:

@@ -31,7 +31,7 @@ from .faults import MAGIC_NUMBERS, Fault, FaultPlan, Strike
 DEFAULT_KEEP: Final = 10_000
 """Messages that are kept, the newest. Chosen: about 30 MB."""
 
-DEFAULT_KEY: Final = "sandbox"
+DEFAULT_KEY: Final = "sandbox-key"
 """The key to name where any will do."""
 
 FIRST_ID: Final = 3664

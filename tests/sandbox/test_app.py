@@ -103,7 +103,7 @@ async def test_home_says_how_to_use_it() -> None:
     assert response.headers["content-type"].startswith("text/plain")
     assert response.text.splitlines()[1:] == [
         "export MULTIWHATS_BASE_URL=http://127.0.0.1:8787/api/v1/",
-        "export MULTIWHATS_API_KEY=sandbox",
+        "export MULTIWHATS_API_KEY=sandbox-key",
     ]
     assert response.headers["x-content-type-options"] == "nosniff"
 

@@ -61,7 +61,7 @@ def test_ids_count_up_and_bind_target_to_queue() -> None:
 def test_any_key_that_is_not_empty() -> None:
     """Without a list of keys any will do, but none at all will not."""
     emulator = Emulator()
-    assert (emulator.any_key, emulator.api_key) == (True, "sandbox")
+    assert (emulator.any_key, emulator.api_key) == (True, "sandbox-key")
     assert post(emulator, query=b"apikey=whatever") == 200
     assert post(emulator, query=b"apikey=") == 401
     assert post(emulator, query=b"") == 401

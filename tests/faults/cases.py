@@ -1,0 +1,90 @@
+"""What a case is: what the server does to one POST, and what must then be known of it."""
+
+from collections.abc import Iterable
+from typing import Final
+
+import attrs
+import pytest
+from faults.answers import Header, answer, record_text
+from faults.server import Connection, Play
+
+from multiwhats_async import ButtonMessage, Certainty, RetryPolicy, Timeouts
+
+ACCEPTED: Final = frozenset({Certainty.ACCEPTED})
+REJECTED: Final = frozenset({Certainty.REJECTED})
+NOT_SENT: Final = frozenset({Certainty.NOT_SENT})
+UNKNOWN: Final = frozenset({Certainty.UNKNOWN})
+BY_TRACE: Final = NOT_SENT | UNKNOWN
+"""Where the timing decides what was written, and the evidence tells."""
+
+RECIPIENT: Final = "905374937766"
+STRANGER: Final = "905550001122"
+MESSAGE: Final = ButtonMessage(RECIPIENT, "Hi 👤", ["👍 Yes", "⛔ No"])
+PROBE: Final = ButtonMessage("905374930000", "Still there?", ["👍 Yes"])
+LARGE: Final = ButtonMessage(RECIPIENT, "x" * 12_000_000, ["👍 Yes"], limits=None)
+
+ONCE: Final = RetryPolicy(attempts=1, throttled_attempts=1, throttled_base=0.0)
+"""Nothing is sent again, and no pause follows a 429."""
+
+PATIENT: Final = Timeouts(attempt=8, connect=8, write=8, read=8)
+"""No deadline passes here."""
+
+SHORT: Final = 0.25
+"""Seconds of a deadline that does pass."""
+
+
+def short(part: str) -> Timeouts:
+    """Return timeouts of which one part is short."""
+    return attrs.evolve(PATIENT, **{part: SHORT})
+
+
+@attrs.frozen(kw_only=True)
+class Case:
+    """One thing that a server does.
+
+    Attributes:
+        name: Its name in the test's id.
+        play: What the server does.
+        certainty: What the client may say of the message.
+        posts: How many POSTs the server reads in full.
+        status: The status on the error, or None.
+        message: What is sent.
+        timeouts: How long an attempt may take.
+        tls: Whether the server speaks TLS.
+        handshake: Whether it shakes hands before the play.
+        receive_buffer: See the server.
+    """
+
+    name: str
+    play: Play
+    certainty: frozenset[Certainty]
+    posts: int = 1
+    status: int | None = None
+    message: ButtonMessage = MESSAGE
+    timeouts: Timeouts = PATIENT
+    tls: bool = False
+    handshake: bool = True
+    receive_buffer: int | None = None
+
+
+def parametrised(cases: Iterable[Case]) -> pytest.MarkDecorator:
+    """Run a test with each case."""
+    return pytest.mark.parametrize("case", [pytest.param(case, id=case.name) for case in cases])
+
+
+def answers(raw: bytes, *, then: Play | None = None) -> Play:
+    """Return the play that reads a request, sends bytes, and goes on as told."""
+
+    def play(connection: Connection) -> None:
+        connection.read_request()
+        connection.send(raw)
+        if then is not None:
+            then(connection)
+
+    return play
+
+
+def answered(status: int = 200, body: bytes | None = None, headers: Iterable[Header] = ()) -> Play:
+    """Return the play that reads a request and sends a whole answer."""
+    whole = record_text(RECIPIENT) if body is None else body
+    return answers(answer(status, whole, headers))
