@@ -364,3 +364,27 @@ async def test_a_cancelled_call_without_hooks_still_logs_its_outcome(
         with anyio.move_on_after(1):
             await client.deliver(message())
     assert "accepted after 1 attempts" in caplog.text
+
+
+class Torn(BaseException):
+    """Stands for a KeyboardInterrupt: it is no Exception, and nothing may swallow it."""
+
+
+@pytest.mark.parametrize("in_bulk", [False, True])
+async def test_an_attempt_that_is_torn_is_told_as_what_its_evidence_says(in_bulk: bool) -> None:
+    """Even where no code of ours got to see an answer."""
+
+    async def tear() -> None:
+        raise Torn
+
+    vendor, listener = Vendor(), Listener()
+    vendor.script[TO] = [tear]
+    async with vendor.client(hooks=[listener]) as client:
+        with pytest.raises(BaseExceptionGroup) as caught:  # raised where the run is left
+            if in_bulk:
+                await client.send_many([message()])
+            else:
+                await client.deliver(message())
+    assert caught.value.split(Torn)[1] is None
+    (outcome,) = listener.outcomes
+    assert (outcome.certainty, outcome.attempts) == (Certainty.UNKNOWN, 1)

@@ -1,5 +1,6 @@
 """The public names, and what importing them brings along."""
 
+import runpy
 import subprocess
 import sys
 import tomllib
@@ -87,6 +88,24 @@ def test_the_command_line_says_which_extra_it_needs(monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(sys.modules, "click", None)
     with pytest.raises(SystemExit, match=r"needs click: install it with  pip install"):
         main()
+
+
+def test_a_missing_module_that_is_no_extra_is_no_advice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broken installation says what is broken."""
+    from multiwhats_async.__main__ import main  # noqa: PLC0415  # what is tested
+
+    monkeypatch.setitem(sys.modules, "multiwhats_async.cli", None)
+    with pytest.raises(ModuleNotFoundError):
+        main()
+
+
+def test_the_module_runs_as_a_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``python -m multiwhats_async`` is the command."""
+    monkeypatch.delitem(sys.modules, "multiwhats_async.__main__", raising=False)
+    monkeypatch.setattr(sys, "argv", ["multiwhats", "--version"])
+    with pytest.raises(SystemExit) as caught:
+        runpy.run_module("multiwhats_async", run_name="__main__", alter_sys=True)
+    assert not caught.value.code
 
 
 def test_seen_keys_tell_new_from_old() -> None:

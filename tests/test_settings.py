@@ -140,7 +140,7 @@ def test_secrets_are_passed_on_as_they_are() -> None:
     secret = Secret("KEY")
     client = AsyncMultiWhats(secret)  # type: ignore[arg-type]  # accepted, not advertised
     assert client._settings.key is secret
-    assert f"{secret}{secret:>9}" == "********"
+    assert f"{secret}{secret:>9}" + str(secret) == "****" * 3
 
 
 def test_masks_hide_all_but_the_end() -> None:

@@ -48,6 +48,11 @@ def pool_of(client: AsyncMultiWhats) -> PooledTransport:
 
 
 class TestPool:
+    def test_a_buffer_that_cannot_be_seen_counts_as_full(self) -> None:
+        """Should httpcore change inside, connections are closed rather than trusted."""
+        connection = httpcore.AsyncHTTPConnection(httpcore.Origin(b"http", b"x", 80))
+        assert _pool._holds_more(connection)
+
     async def test_the_freshest_connection_first(self, server: RawServer) -> None:
         """Of two idle connections the one used last is used next, so that the other may expire."""
         transport = PooledTransport(httpx.URL(server.url), ssl_context=None, keepalive=2.0)

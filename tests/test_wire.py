@@ -141,6 +141,12 @@ def test_targets_of_another_type_still_give_a_receipt(value: object) -> None:
     assert receipt.raw["targets"] == value
 
 
+def test_labels_that_are_no_texts_are_kept_apart() -> None:
+    """A label is a text; anything else is shown as it came."""
+    receipt = receipt_of(RESPONSE | {"extra_data": {"buttons": ["a", 1]}})
+    assert receipt.extra_data == ExtraData(extra={"buttons": ["a", 1]})
+
+
 def test_numbers_written_as_text_and_texts_written_as_numbers_are_read() -> None:
     """PHP back ends write either."""
     record = record_for(RECIPIENT, id="3664", total_credit="1.50", from_identifier=908503080335)

@@ -80,7 +80,7 @@ def test_listed_keys() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "Şişli'de ığüşöç İIıi 🇹🇷",  # noqa: RUF001 - the dotless i is the point
+        "Şişli'de ığüşöç İIıi 🇹🇷",
         "👩‍👩‍👧‍👦 👍🏽",
         "a\x00b",
         '"\\/\b\f\n\r\t\x7f\u2028',
