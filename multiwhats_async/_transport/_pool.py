@@ -224,7 +224,8 @@ class _Network(httpcore.AsyncNetworkBackend):
 
     async def connect_tcp(self, *args: Any, **options: Any) -> httpcore.AsyncNetworkStream:
         on_trio = sniffio.current_async_library() == "trio"
-        backend = httpcore.TrioBackend() if on_trio else httpcore.AnyIOBackend()
+        # Each is a class without methods where its library is not installed.
+        backend: Any = httpcore.TrioBackend() if on_trio else httpcore.AnyIOBackend()
         return _Stream(await backend.connect_tcp(*args, **options))
 
 

@@ -4,7 +4,7 @@ import csv
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Final, TextIO
@@ -62,7 +62,7 @@ def check_target(path: str, source: BinaryIO) -> None:
 
 
 @contextmanager
-def open_results(path: str | None) -> Iterator[WriteResult]:
+def open_results(path: str | None) -> Generator[WriteResult]:
     """Open the file for the results; what is handed over is on its way to the disk at once.
 
     Args:

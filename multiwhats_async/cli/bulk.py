@@ -6,7 +6,7 @@ import shutil
 import stat
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any, BinaryIO, Final
 from urllib.parse import urlsplit
@@ -163,7 +163,7 @@ def _report(sent: Sent, screen: Screen) -> int:
 
 
 @contextmanager
-def _opened(path: str) -> Iterator[BinaryIO]:
+def _opened(path: str) -> Generator[BinaryIO]:
     """Open the input so that it can be read twice, and see that nobody writes it meanwhile."""
     if path == STANDARD_INPUT:
         with _spooled(sys.stdin.buffer) as spool:
@@ -183,7 +183,7 @@ def _opened(path: str) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def _spooled(source: BinaryIO) -> Iterator[BinaryIO]:
+def _spooled(source: BinaryIO) -> Generator[BinaryIO]:
     """Copy what can be read once into a file without a name; it is gone when it is closed."""
     with tempfile.TemporaryFile() as spool:
         shutil.copyfileobj(source, spool)

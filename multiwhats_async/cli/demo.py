@@ -75,7 +75,7 @@ def command(count: int, seed: int, backend: str) -> int:
     """
     if find_spec(backend) is None:
         raise click.UsageError(missing_extra(backend))
-    content = io.BytesIO(files(__package__).joinpath(_FILE).read_bytes())
+    content = io.BytesIO(files("multiwhats_async.cli").joinpath(_FILE).read_bytes())
     messages = _First(Rows(content, sender=SENDER, count=ROWS), count)
     plan, words = fault_plan([message.to for message in messages], seed=seed)
     emulator = Emulator(faults=plan, magic_numbers=False, keep=count)
