@@ -1,5 +1,6 @@
 """Everything that is checked, one session each. ``nox`` runs what a change must pass."""
 
+import shutil
 from pathlib import Path
 
 import nox
@@ -37,10 +38,12 @@ def versions(session: nox.Session) -> None:
 @nox.session
 def wheel(session: nox.Session) -> None:
     """Build the wheel, install it alone, and run the suite against it."""
-    built = Path(session.create_tmp()) / "wheels"
-    session.install("build", *group("test"))
+    built = Path(session.create_tmp()).resolve() / "wheels"
+    shutil.rmtree(built, ignore_errors=True)
+    session.install("build", "twine", *group("test"))
     session.run("python", "-m", "build", "--outdir", str(built), silent=True)
-    (wheel_file,) = sorted(built.glob("*.whl"))[-1:]
+    session.run("twine", "check", "--strict", *map(str, built.iterdir()))
+    (wheel_file,) = built.glob("*.whl")
     session.install(f"multiwhats-async[all] @ {wheel_file.as_uri()}")
     # From a folder of their own, so that nothing is imported from the checkout by mistake.
     tests_here = Path("tests").resolve()
