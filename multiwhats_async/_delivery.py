@@ -236,7 +236,7 @@ class Deliverer:
             answered=isinstance(result, Answer) and result.status < 500,  # noqa: PLR2004  # 5xx
             started=started,
             throttled=verdict.error is not None and is_later(verdict.error),
-            timed_out=isinstance(result, Silence) and result.failure.timed_out,
+            silent=isinstance(result, Silence),
         )
 
     async def _plan(self, work: "_Work") -> float | None:
@@ -252,8 +252,12 @@ class Deliverer:
         delay = await self._decide(work, error, proposal)
         if delay is None or self._clock() + delay >= self._ends(work):
             return None
-        if not is_later(error) and not self._budget.spend():
-            return None
+        # What the server asked for is held by the pause, a silent server by the breaker.
+        if not (is_later(error) or self._pace.holds or self._budget.spend()):
+            if not (self._patient and self._pace.knows_the_server):
+                return None
+            # A run has time: what the budget does not allow now goes later, and nothing fails.
+            delay = max(delay, self._random() * self._policy.throttled_cap)
         if self._on_retry:
             await _tell(self._on_retry, self._details(work, error, delay))
         return delay

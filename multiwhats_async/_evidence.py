@@ -82,15 +82,11 @@ class Failure:
         cause: The name of the error's type.
         text: What it said, redacted.
         before_writing: Whether this error can only occur before anything is written.
-        certificate: Whether the server's certificate was refused.
-        timed_out: Whether a deadline passed.
     """
 
     cause: str
     text: str
     before_writing: bool = False
-    certificate: bool = False
-    timed_out: bool = False
 
 
 @attrs.frozen(kw_only=True)

@@ -15,7 +15,7 @@ from .options import Breaker
 FIRST_LIMIT: Final = 4
 """Attempts at once with which a client starts, until it has learnt what the server bears."""
 
-CUT_BY_TIMEOUT: Final = 0.9
+CUT_BY_SILENCE: Final = 0.9
 CUT_BY_THROTTLE: Final = 0.5
 """As Netflix's concurrency limits and TCP do: a little for slowness, half for a refusal."""
 
@@ -44,7 +44,7 @@ class AdaptiveLimit:
         self.value = min(float(self._ceiling), self.value + step)
 
     def cut(self, factor: float, *, started: float, now: float) -> None:
-        """Note a throttled or timed-out attempt.
+        """Note a throttled attempt, or one without an answer.
 
         Args:
             factor: What remains.
@@ -77,7 +77,7 @@ class Concurrency:
         self._apply()
 
     def cut(self, factor: float, *, started: float, now: float) -> None:
-        """Note a throttled or timed-out attempt."""
+        """Note a throttled attempt, or one without an answer."""
         self.limit.cut(factor, started=started, now=now)
         self._apply()
 
@@ -125,7 +125,7 @@ class BreakerState:
         self._pause = settings.pause
         self._failed_probes = 0
         self._probing = False
-        self._known_to_answer = False
+        self.knows_the_server = False
         self.open_until: float | None = None
 
     @property
@@ -156,7 +156,7 @@ class BreakerState:
         the wrong one, and holding the run would only hide that.
         """
         if answered:
-            self._known_to_answer = True
+            self.knows_the_server = True
             self._in_a_row = self._failed_probes = 0
             self._pause = self._settings.pause
             if self.open_until is not None:
@@ -165,7 +165,7 @@ class BreakerState:
             self._probing = False
             self._count(now, failed=False)
             return
-        if not self._known_to_answer:
+        if not self.knows_the_server:
             return
         self._in_a_row += 1
         self._count(now, failed=True)
@@ -228,6 +228,16 @@ class Pace:
         self._sleep = sleep
         self._probe_ended = anyio.Event()
 
+    @property
+    def holds(self) -> bool:
+        """Whether the breaker is open: attempts are held, whatever their number."""
+        return self.breaker is not None and self.breaker.open_until is not None
+
+    @property
+    def knows_the_server(self) -> bool:
+        """Whether the server has answered this run before."""
+        return self.breaker is not None and self.breaker.knows_the_server
+
     async def acquire(self, borrower: object, sender: str) -> None:
         """Wait until an attempt may begin; every call that returns needs a :meth:`release`."""
         await self.concurrency.limiter.acquire_on_behalf_of(borrower)
@@ -263,20 +273,20 @@ class Pace:
             else:
                 await self._sleep(held)
 
-    def note(self, *, answered: bool, started: float, throttled: bool, timed_out: bool) -> None:
+    def note(self, *, answered: bool, started: float, throttled: bool, silent: bool) -> None:
         """Take the result of one attempt.
 
         Args:
             answered: Whether the server gave an answer that speaks of this message (no 5xx).
             started: When the attempt began.
             throttled: Whether the server said "later".
-            timed_out: Whether a deadline passed.
+            silent: Whether there was no answer at all.
         """
         now = self._clock()
         if throttled:
             self.concurrency.cut(CUT_BY_THROTTLE, started=started, now=now)
-        elif timed_out:
-            self.concurrency.cut(CUT_BY_TIMEOUT, started=started, now=now)
+        elif silent:
+            self.concurrency.cut(CUT_BY_SILENCE, started=started, now=now)
         elif answered:
             self.concurrency.grow()
         if self.breaker is not None:

@@ -87,7 +87,10 @@ class RetryPolicy:
             one pauses a bulk run and fails a single message.
         budget: Tokens that all retries of a client share. A retry of a message that was not
             sent costs ``budget_cost``, an accepted message returns ``budget_return``. With
-            none left there is no such retry. "Later" costs nothing: the shared pause holds it.
+            none left there is no such retry. "Later" costs nothing, as the shared pause holds
+            it; nor does what an open breaker holds. In a bulk run whose server has answered
+            before, a retry that the tokens do not allow comes later instead, after up to
+            ``throttled_cap`` seconds.
         budget_cost: See ``budget``.
         budget_return: See ``budget``.
         deadline: Seconds that all attempts of a message and the pauses between them may take;

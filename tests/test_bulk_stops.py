@@ -273,6 +273,31 @@ async def test_a_silent_server_holds_the_queue_in_mid_run() -> None:
     assert run.report.elapsed > 5 + 10
 
 
+async def test_a_restart_of_the_server_costs_no_message() -> None:
+    """A hundred refused at once are held by the breaker: they do not eat up the retry budget."""
+    vendor = Vendor(latency=0.05)
+
+    def restart(_: str, __: int) -> Any:
+        return REFUSED if 1.0 < anyio.current_time() - began < 1.5 else None
+
+    vendor.always = restart
+    async with vendor.client(max_concurrency=100) as client:
+        began = anyio.current_time()
+        report = await client.send_many(messages(3000))
+    assert (report.accepted, report.stopped) == (3000, None)
+    assert sum(vendor.posts.values()) - 3000 >= 100
+
+
+async def test_a_server_that_takes_fewer_connections_costs_no_message() -> None:
+    """The run finds out how many it may hold, and sends what was refused more slowly."""
+    vendor = Vendor(latency=0.5)
+    vendor.always = lambda *_: REFUSED if vendor.at_once > 50 else None
+    async with vendor.client(max_concurrency=100) as client:
+        report = await client.send_many(messages(3000))
+    assert (report.accepted, report.stopped) == (3000, None)
+    assert vendor.total < 3000 * 1.2
+
+
 async def test_a_server_that_stays_silent_stops_the_run() -> None:
     """After the probes that the breaker allows; the rest is not sent."""
     vendor = Vendor()

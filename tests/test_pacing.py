@@ -253,14 +253,14 @@ async def test_all_wait_while_one_probes() -> None:
     breaker = answered_once(in_a_row=1)
     paces = pace(breaker=breaker)
     now = anyio.current_time()
-    paces.note(answered=False, started=now, throttled=False, timed_out=False)
+    paces.note(answered=False, started=now, throttled=False, silent=False)
     begun: list[float] = []
 
     async def attempt(name: object) -> None:
         await paces.acquire(name, "a")
         begun.append(anyio.current_time() - now)
         await anyio.sleep(2)
-        paces.note(answered=True, started=now, throttled=False, timed_out=False)
+        paces.note(answered=True, started=now, throttled=False, silent=False)
         paces.release(name)
 
     async with anyio.create_task_group() as tasks:
@@ -282,11 +282,11 @@ async def test_the_place_of_a_cancelled_waiter_is_given_back() -> None:
 
 
 async def test_results_steer_the_number_of_places() -> None:
-    """Answers open, "later" halves, time-outs take a tenth."""
+    """Answers open, "later" halves, silence takes a tenth."""
     paces = pace()
     tokens = []
-    for result in ({"answered": True}, {"throttled": True}, {"timed_out": True}, {}):
-        fields = {"answered": False, "throttled": False, "timed_out": False} | result
+    for result in ({"answered": True}, {"throttled": True}, {"silent": True}, {}):
+        fields = {"answered": False, "throttled": False, "silent": False} | result
         for _ in range(36 if "answered" in result else 1):
             await anyio.sleep(1)
             paces.note(started=anyio.current_time(), **fields)
@@ -298,7 +298,7 @@ async def test_a_released_probe_wakes_the_others() -> None:
     """One of them probes instead."""
     breaker = answered_once(in_a_row=1)
     paces = pace(breaker=breaker)
-    paces.note(answered=False, started=0.0, throttled=False, timed_out=False)
+    paces.note(answered=False, started=0.0, throttled=False, silent=False)
     await paces.acquire("probe", "a")
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(paces.acquire, "second", "a")

@@ -63,7 +63,7 @@ class Vendor:
         self.most_at_once = max(self.most_at_once, self.at_once)
         answer = self._answer(recipient)
         try:
-            await anyio.sleep(self.latency)
+            await anyio.sleep(0 if isinstance(answer, httpx.ConnectError) else self.latency)
             if callable(answer):
                 answer = await answer()
         finally:

@@ -255,8 +255,6 @@ class HttpxExchange:
             cause=type(told).__name__,
             text=text if len(text) <= _MAX_TEXT else text[: _MAX_TEXT - 1] + "…",
             before_writing=isinstance(error, _BEFORE_WRITING),
-            certificate=certificate is not None,
-            timed_out=isinstance(error, httpx.TimeoutException),
         )
 
 
@@ -310,7 +308,7 @@ def _ended(timeouts: Timeouts, *, by_deadline: bool) -> Failure:
     """Say why an attempt was ended from our side."""
     if by_deadline:
         text = f"no answer within the {timeouts.attempt:g} s of the attempt"
-        return Failure(cause="Deadline", text=text, timed_out=True)
+        return Failure(cause="Deadline", text=text)
     return Failure(cause="Cancelled", text="the attempt was ended before its answer came")
 
 
