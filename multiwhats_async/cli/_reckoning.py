@@ -24,11 +24,13 @@ class Reckoning:
         sent: What the client says.
         stats: What the sandbox counted.
         at_sandbox: By what the client says of them, how many messages the sandbox did accept.
+        refused: Attempts that provably did not reach it, and were safe to make again.
     """
 
     sent: Sent
     stats: SandboxStats
     at_sandbox: Mapping[Certainty, int]
+    refused: int = 0
 
     @property
     def adds_up(self) -> bool:
@@ -64,8 +66,9 @@ def reckoning_lines(reckoning: Reckoning) -> Iterator[Line]:
     ours += [
         ("total", report.total),
         ("credits", report.credits),
-        ("retries", sent.retries),
         ("attempts", sent.attempts),
+        ("retries", sent.retries),
+        ("refused", reckoning.refused),
     ]
     theirs = [
         ("requests read", stats.requests),

@@ -16,7 +16,7 @@ import click
 from .._certainty import Certainty
 from ..client import AsyncMultiWhats
 from ..models import ButtonMessage
-from ..outcomes import Outcome
+from ..outcomes import Attempt, Outcome
 from ..retry import RetryPolicy
 from ..sandbox import Emulator, FaultPlan, SandboxServer
 from ._exits import ALL_ACCEPTED, SOME_FAILED
@@ -39,6 +39,9 @@ RETRY: Final = RetryPolicy(
 
 LATENCY: Final = "latency=0.03"
 """Seconds that every answer takes. Without it the bar is full before anybody has seen it."""
+
+CLOSED: Final = (30, 90)
+"""After so many outcomes the port is closed to new connections, and after so many opened again."""
 
 REFUSED: Final = (3, 9)
 """Which connections are reset when they are accepted, counted from 1."""
@@ -86,7 +89,9 @@ def command(count: int, seed: int, backend: str) -> int:
     ):
         screen.say([Line(f"A sandbox answers on {server.base_url}"), Line(f"Faults: {words}")])
         sent = anyio.run(partial(_send, server, messages, screen, seen), backend=backend)
-    reckoning = Reckoning(sent=sent, stats=emulator.stats(), at_sandbox=seen.at(emulator))
+    reckoning = Reckoning(
+        sent=sent, stats=emulator.stats(), at_sandbox=seen.at(emulator), refused=seen.refused
+    )
     screen.say(reckoning_lines(reckoning))
     if sent.is_interrupted:
         return sent.exit_code
@@ -95,10 +100,30 @@ def command(count: int, seed: int, backend: str) -> int:
 
 async def _send(server: SandboxServer, messages: Messages, screen: Screen, seen: "_Seen") -> Sent:
     client = AsyncMultiWhats(
-        server.emulator.api_key, sender=SENDER, base_url=server.base_url, retry=RETRY
+        server.emulator.api_key,
+        sender=SENDER,
+        base_url=server.base_url,
+        retry=RETRY,
+        hooks=[seen, _Port(server)],
     )
     async with client:
         return await send_all(client, messages, screen=screen, on_outcome=seen.add)
+
+
+class _Port:
+    """Closes the sandbox's port for a while, as a restart would: attempts are really refused."""
+
+    def __init__(self, server: SandboxServer) -> None:
+        self._server = server
+        self._outcomes = 0
+
+    def on_outcome(self, _: Outcome) -> None:
+        """Count one more outcome."""
+        self._outcomes += 1
+        if self._outcomes == CLOSED[0]:
+            self._server.close_port()
+        elif self._outcomes == CLOSED[1]:
+            self._server.open_port()
 
 
 class _First:
@@ -124,6 +149,11 @@ class _Seen:
 
     def __init__(self) -> None:
         self._numbers: dict[Certainty, set[str]] = {certainty: set() for certainty in Certainty}
+        self.refused = 0
+
+    def on_attempt(self, attempt: Attempt) -> None:
+        """Count the attempts that provably did not reach the sandbox."""
+        self.refused += attempt.certainty is Certainty.NOT_SENT
 
     def add(self, _line: int, outcome: Outcome) -> None:
         """Note one outcome."""
@@ -154,7 +184,7 @@ def fault_plan(recipients: Sequence[str], *, seed: int) -> tuple[FaultPlan, str]
         *(f"disconnect_after@nth:{request}" for request in torn),
     ]
     words = (
-        f"429 ({len(throttled)}), connection reset at accept ({len(REFUSED)}), "
-        f"connection cut after accept ({len(torn)}), 422 (1)"
+        f"429 ({len(throttled)}), port closed for a moment, reset at accept ({len(REFUSED)}), "
+        f"cut after accept ({len(torn)}), 422 (1)"
     )
     return FaultPlan(faults), words

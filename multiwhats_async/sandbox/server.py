@@ -7,7 +7,7 @@ import signal
 import socket
 import struct
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from functools import partial
 from ipaddress import ip_address
 from types import FrameType, TracebackType
@@ -139,6 +139,37 @@ class SandboxServer:
             self._running.thread.join()
             self._running = None
 
+    def close_port(self) -> None:
+        """Refuse new connections from now on; those that are open go on.
+
+        What a client meets while a server restarts, or has as many connections as it takes.
+
+        Raises:
+            RuntimeError: The server is not running.
+        """
+        self._in_its_loop(lambda server: server.close_port())
+
+    def open_port(self) -> None:
+        """Take new connections again, on the same port.
+
+        Raises:
+            OSError: Something else has taken the port meanwhile.
+            RuntimeError: The server is not running.
+        """
+        host, port = self._host, self.port
+        self._in_its_loop(lambda server: server.open_port(_listen(host, port)))
+
+    def _in_its_loop(self, step: "Callable[[_Server], Awaitable[None]]") -> None:
+        """Run one step in the server's own loop, and wait until it is done."""
+        if self._running is None:
+            raise RuntimeError("The sandbox is not running: use it in a with block.")
+        server = self._running.server
+
+        async def run() -> None:
+            await step(server)
+
+        asyncio.run_coroutine_threadsafe(run(), server.loop).result()
+
     def serve_forever(
         self, *, on_start: Callable[[Self], object] | None = None
     ) -> signal.Signals | None:
@@ -209,8 +240,27 @@ class _Server(uvicorn.Server):
         self.settled = threading.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self.loop = asyncio.get_running_loop()
         await super().startup(sockets)
         self.settled.set()
+
+    async def close_port(self) -> None:
+        while self.servers:
+            self.servers.pop().close()
+
+    async def open_port(self, listener: socket.socket) -> None:
+        protocol: Any = self.config.http_protocol_class
+        self.servers.append(
+            await self.loop.create_server(
+                lambda: protocol(
+                    config=self.config,
+                    server_state=self.server_state,
+                    app_state=self.lifespan.state,
+                ),
+                sock=listener,
+                backlog=self.config.backlog,
+            )
+        )
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         # A client that waits, or keeps an idle connection, would hold uvicorn up for seconds.

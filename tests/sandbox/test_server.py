@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from http.client import HTTPConnection
 from typing import Any
 
 import httpx
@@ -89,6 +90,33 @@ def test_key_of_its_own() -> None:
     """The key that the server names is one that its emulator accepts."""
     with SandboxServer(Emulator(api_keys=["K1", "K2"]), port=0) as server:
         assert server.env["MULTIWHATS_API_KEY"] == "K1"
+
+
+def test_a_closed_port_refuses_and_open_connections_go_on(server: SandboxServer) -> None:
+    """As while a server restarts; then the same port takes connections again."""
+    for _ in range(2):
+        with closing(HTTPConnection("127.0.0.1", server.port, timeout=HANG_SECONDS)) as kept:
+            kept.connect()
+            ours = kept.sock.getsockname()
+            server.close_port()
+            with pytest.raises(ConnectionRefusedError):
+                connect(server)
+            kept.request("GET", "/")
+            assert kept.getresponse().read()
+            assert kept.sock.getsockname() == ours
+        server.open_port()
+        connect(server).close()
+
+
+def test_a_port_that_is_closed_needs_a_running_server() -> None:
+    """Before and after, there is none to close; and one that ends while closed ends well."""
+    server = SandboxServer(port=0)
+    with pytest.raises(RuntimeError, match="not running"):
+        server.close_port()
+    with server:
+        server.close_port()
+    with pytest.raises(RuntimeError, match="not running"):
+        server.open_port()
 
 
 def test_refuse_strikes_before_a_byte_is_read(server: SandboxServer, emulator: Emulator) -> None:
