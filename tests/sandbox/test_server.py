@@ -96,7 +96,8 @@ def test_a_closed_port_refuses_and_open_connections_go_on(server: SandboxServer)
     """As while a server restarts; then the same port takes connections again."""
     for _ in range(2):
         with closing(HTTPConnection("127.0.0.1", server.port, timeout=HANG_SECONDS)) as kept:
-            kept.connect()
+            kept.request("GET", "/")
+            assert kept.getresponse().read()
             ours = kept.sock.getsockname()
             server.close_port()
             with pytest.raises(ConnectionRefusedError):
