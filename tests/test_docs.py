@@ -82,6 +82,15 @@ def test_links_of_the_documentation_lead_somewhere() -> None:
     assert [(page, link) for page, link in links if not (page.parent / link).exists()] == []
 
 
+def test_the_table_of_cases_names_tests_that_exist() -> None:
+    """A test that is renamed takes its case along."""
+    page = (ROOT / "docs" / "explanation" / "cases.md").read_text("utf-8")
+    named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", page)
+    assert len(named) > 40
+    for path, name in named:
+        assert f"def {name or 'test'}" in (ROOT / path).read_text("utf-8"), (path, name)
+
+
 def test_the_readmes_test_command_is_what_ci_runs() -> None:
     """``.ci/run`` takes it from there, so the two cannot differ."""
     marked = re.search(r"<!-- test command -->\n```sh\n(.*)\n```", README)
