@@ -6,19 +6,19 @@ context manager and not an async generator, because yielding inside a task group
 (PEP 789).
 """
 
-import inspect
 import logging
 from collections.abc import (
     AsyncIterable,
     AsyncIterator,
     Awaitable,
     Callable,
+    Collection,
+    Generator,
     Iterable,
     Iterator,
     Mapping,
-    Sized,
 )
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from types import TracebackType
 from typing import Final, Self
@@ -28,12 +28,19 @@ import anyio.lowlevel
 import attrs
 
 from ._certainty import Certainty
+from ._delivery import settle
 from ._keys import SeenKeys
-from ._pacing import BreakerState, Pause
+from ._pacing import Pace
 from ._secret import mask_number
 from ._stopping import Stop, StopRules
 from .abc import Flight, Sender
-from .errors import ConfigurationError, InvalidMessageError, NotSentError, Problem
+from .errors import (
+    ConfigurationError,
+    InvalidMessageError,
+    MultiWhatsError,
+    NotSentError,
+    Problem,
+)
 from .models import ButtonMessage
 from .outcomes import Outcome, Progress, Report, StopReason
 
@@ -76,11 +83,11 @@ class BulkRun:
 
     Args:
         messages: The input; sync or async, of any length.
+        check: Refuses a client that is not open, or not in this loop.
         sender: Takes one message to its outcome.
         sender_number: Sends where a message names no number, or None.
         flights: The attempts under way, for :meth:`abort`.
-        pause: What the sender waits for, to show it.
-        breaker: Likewise, or None.
+        pace: What the sender waits for, to show it.
         options: What was asked for.
         clock: Tells seconds.
     """
@@ -89,20 +96,21 @@ class BulkRun:
         self,
         messages: Messages,
         *,
+        check: Callable[[], None],
         sender: Sender,
         sender_number: str | None,
         flights: set[Flight],
-        pause: Pause,
-        breaker: BreakerState | None,
+        pace: Pace,
         options: BulkOptions,
         clock: Callable[[], float] = anyio.current_time,
     ) -> None:
+        self._check = check
         self._source = _Source(messages, sender_number)
         self._sender = sender
         self._sender_number = sender_number
         self._flights = flights
-        self._pause = pause
-        self._breaker = breaker
+        self._pause = pace.pause
+        self._breaker = pace.breaker
         self._options = options
         self._clock = clock
         self._rules = StopRules(
@@ -117,8 +125,8 @@ class BulkRun:
         self._reads_on = True
         self._iterated = False
         self._failure: Exception | None = None
-        self._scopes: set[anyio.CancelScope] = set()
-        self._seen = SeenKeys()
+        self._deliveries: set[anyio.CancelScope] = set()
+        self._pulls: set[anyio.CancelScope] = set()
 
     # --- what a user calls --------------------------------------------------------------------
 
@@ -154,6 +162,8 @@ class BulkRun:
         """Begin no further attempt; those under way are taken to their end.
 
         From a collection the rest is reported as ``not_sent``; from an iterator it is not read.
+        An async input that is being waited for is cancelled in its waiting, which ends an async
+        generator.
 
         Args:
             why: The reason, for the report.
@@ -177,6 +187,7 @@ class BulkRun:
     async def __anext__(self) -> Outcome:
         if self._began is None:
             raise ConfigurationError("Begin the run first: async with client.bulk(...) as run")
+        self._iterated = True
         try:
             return await self._in.receive()
         except (anyio.EndOfStream, anyio.ClosedResourceError):
@@ -185,7 +196,9 @@ class BulkRun:
     async def __aenter__(self) -> Self:
         if self._began is not None:
             raise ConfigurationError("This run was begun already: call bulk() for a new one")
+        self._check()
         self._source.check()
+        self._seen = SeenKeys()
         self._began = self._clock()
         self._out, self._in = anyio.create_memory_object_stream[Outcome](self._options.workers)
         self._turn = anyio.Lock()
@@ -204,6 +217,7 @@ class BulkRun:
         if self._ended is None and error is not None:
             self.stop(f"the block was left by {type(error).__name__}")
             self._interrupt()
+            logger.warning("A bulk run was left by %s; it drains", type(error).__name__)
         elif self._ended is None and self._iterated:
             self.stop("the iteration was left")
         self._in.close()  # nobody reads any more: no worker waits for a reader
@@ -240,7 +254,7 @@ class BulkRun:
 
     def _account_for_the_rest(self) -> None:
         """Count what a cancelled run left in a collection: it was not sent."""
-        if self._source.total is not None:
+        if self._source.total is not None and not self._source.exhausted:
             self._tally.add_untried(self._source.total)
 
     async def _watch_for_cancellation(self) -> None:
@@ -253,7 +267,7 @@ class BulkRun:
     async def _watch_the_clock(self, seconds: float) -> None:
         await anyio.sleep(seconds)
         stop = Stop(StopReason.DEADLINE, f"its deadline of {seconds:g} s passed")
-        self._stop(stop, reads_on=True)
+        self._stop(stop, reads_on=False)
 
     async def _show_progress(self, on_progress: OnProgress) -> None:
         while True:
@@ -262,34 +276,50 @@ class BulkRun:
 
     async def _tell_progress(self, on_progress: OnProgress) -> None:
         try:
-            answer = on_progress(self.progress)
-            if inspect.isawaitable(answer):
-                await answer
+            await settle(on_progress(self.progress))
         except Exception:
             logger.exception("on_progress raised; the run is not affected")
 
     async def _work(self) -> None:
         """Take one message after the other to its outcome."""
         try:
-            while True:
-                pulled = await self._pull()
-                if pulled is None:
-                    return
+            while (pulled := await self._pull()) is not None:
                 await self._put(await self._take_to_outcome(*pulled))
+        except anyio.get_cancelled_exc_class():
+            if anyio.current_effective_deadline() == float("-inf"):
+                raise  # ours: the run is cancelled
+            self._fail(MultiWhatsError("The input was cancelled from within"))
         except Exception as error:  # noqa: BLE001  # kept, and raised when the block is left
-            self._failure = self._failure or error
-            stop = Stop(StopReason.INPUT, f"{type(error).__name__} in the input")
-            self._stop(stop, reads_on=False)
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        """Keep what broke the input, and stop."""
+        self._failure = self._failure or error
+        stop = Stop(StopReason.INPUT, f"{type(error).__name__} in the input")
+        self._stop(stop, reads_on=False)
 
     async def _pull(self) -> tuple[int, ButtonMessage] | None:
         """Pull the next message, or None where no more is to be taken."""
-        if self._source.is_async:
-            async with self._turn:
-                pulled = await self._source.pull_async() if self._takes_more else None
-        else:
+        pulled = None
+        if not self._source.is_async:
             pulled = self._source.pull() if self._takes_more else None
+        else:
+            with self._scope(self._pulls):  # a stop ends the waiting for what does not come
+                async with self._turn:
+                    pulled = await self._source.pull_async() if self._takes_more else None
         self._in_flight += pulled is not None
         return pulled
+
+    @staticmethod
+    @contextmanager
+    def _scope(scopes: set[anyio.CancelScope]) -> Generator[None]:
+        """Run in a scope that a stop can cancel, as one of ``scopes``."""
+        with anyio.CancelScope() as scope:
+            scopes.add(scope)
+            try:
+                yield
+            finally:
+                scopes.discard(scope)
 
     @property
     def _takes_more(self) -> bool:
@@ -301,7 +331,7 @@ class BulkRun:
         key = message.identity(self._sender_number)
         if self._stopped is None and not self._seen.add(key):
             outcome = Outcome(message=message, key=key, certainty=Certainty.SKIPPED, index=index)
-        elif self._stopped is None and await self._may_cost():
+        elif await self._may_cost(index, message, key):
             return await self._deliver(index, message, key)
         else:
             outcome = self._not_tried(index, message, key)
@@ -313,20 +343,19 @@ class BulkRun:
         """Take one message through the sender, in a scope that a stop can end."""
         outcomes: list[Outcome] = []
         self._sending += 1
-        with anyio.CancelScope() as scope:
-            self._scopes.add(scope)
-            try:
+        try:
+            with self._scope(self._deliveries):
                 await self._sender.deliver(
                     message, key=key, index=index, record=partial(self._record, outcomes)
                 )
-            finally:
-                self._scopes.discard(scope)
-                self._sending -= 1
+        finally:
+            self._sending -= 1
+            self._wake()
         return outcomes[0]
 
     def _not_tried(self, index: int, message: ButtonMessage, key: str) -> Outcome:
         """Return the outcome of a message that the run was stopped before."""
-        why = self._stopped.text if self._stopped else ""
+        why = self._stopped.text if self._stopped else "the run was cancelled"
         recipient = mask_number(message.to)
         error = NotSentError(
             f"The message to {recipient} was not tried: {why}",
@@ -347,8 +376,6 @@ class BulkRun:
             stop = Stop(StopReason.SILENT, "the server has stopped answering")
         if stop is not None:
             self._stop(stop, reads_on=True)
-        finished, self._finished_one = self._finished_one, anyio.Event()
-        finished.set()
 
     async def _put(self, outcome: Outcome) -> None:
         """Hand an outcome to the reader, waiting for one who is slow."""
@@ -358,7 +385,7 @@ class BulkRun:
             except anyio.WouldBlock:
                 await self._out.send(outcome)
 
-    async def _may_cost(self) -> bool:
+    async def _may_cost(self, index: int, message: ButtonMessage, key: str) -> bool:
         """Wait until one more message cannot take the cost above the limit; tell whether it may."""
         limit = self._options.max_credits
         while limit is not None and self._stopped is None:
@@ -368,9 +395,18 @@ class BulkRun:
             if not self._sending:
                 text = f"one more message could cost more than max_credits={limit:g}"
                 self._stop(Stop(StopReason.MAX_CREDITS, text), reads_on=True)
-            else:
+                break
+            try:
                 await self._finished_one.wait()
+            except BaseException:
+                self._record([], self._not_tried(index, message, key))
+                raise
         return self._stopped is None
+
+    def _wake(self) -> None:
+        """Let those look again who wait for a message to finish."""
+        finished, self._finished_one = self._finished_one, anyio.Event()
+        finished.set()
 
     def _stop(self, stop: Stop, *, reads_on: bool) -> None:
         """Begin no further attempt; end those that wait for one."""
@@ -378,8 +414,9 @@ class BulkRun:
         if self._ended is None and self._stopped is None:
             self._stopped = stop
             logger.info("The bulk run stops: %s", stop.text)
-        for scope in tuple(self._scopes):
+        for scope in self._deliveries if self._reads_on else self._deliveries | self._pulls:
             scope.cancel()
+        self._wake()
 
     def _interrupt(self) -> None:
         """End the attempts that provably have not written anything."""
@@ -401,12 +438,14 @@ class _Tally:
 
     def __init__(self) -> None:
         self._counts = dict.fromkeys(Certainty, 0)
+        self._doubtful = 0
         self._dearest: int | float = 1  # what a message costs at most, as far as is known
         self.credits: int | float = 0
 
     def add(self, outcome: Outcome) -> None:
         """Count one outcome."""
         self._counts[outcome.certainty] += 1
+        self._doubtful += outcome.unknown_attempts
         self.credits += outcome.credits
         self._dearest = max(self._dearest, outcome.credits)
 
@@ -420,7 +459,7 @@ class _Tally:
 
     def worst_cost(self, under_way: int) -> int | float:
         """Return what the run may have cost once so many more messages are through."""
-        return self.credits + self._dearest * (self._counts[Certainty.UNKNOWN] + under_way)
+        return self.credits + self._dearest * (self._doubtful + under_way)
 
 
 class _Source:
@@ -442,7 +481,8 @@ class _Source:
                 f"not {type(messages).__name__}"
             )
         self.is_async = self._async is not None
-        self.total = len(messages) if isinstance(messages, Sized) else None
+        self.total = len(messages) if isinstance(messages, Collection) else None
+        self.exhausted = False
 
     def check(self) -> None:
         """Check a list or tuple as a whole, before anything is sent."""
@@ -455,6 +495,7 @@ class _Source:
         try:
             item = next(self._sync)
         except StopIteration:
+            self.exhausted = True
             return None
         return self._numbered(item)
 
@@ -464,6 +505,7 @@ class _Source:
         try:
             item = await anext(self._async)
         except StopAsyncIteration:
+            self.exhausted = True
             return None
         return self._numbered(item)
 

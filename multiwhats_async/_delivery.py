@@ -15,13 +15,16 @@ from ._pacing import Pace
 from ._secret import mask_number
 from ._wire import Verdict, encode_request, read_result
 from .abc import Exchange, Flight
-from .errors import NotSentError, SendError
+from .errors import MultiWhatsError, NotSentError, SendError
 from .models import ButtonMessage
 from .options import Timeouts
 from .outcomes import Attempt, Outcome
 from .retry import RetryBudget, RetryDetails, RetryPolicy, is_later
 
 logger = logging.getLogger("multiwhats_async")
+
+LEAST_SECONDS: Final = 1.0
+"""An attempt with less time than this ends in doubt more often than in an answer."""
 
 HOOK_SECONDS: Final = 5.0
 """How long a hook may take once its call was cancelled: the outcome is still told."""
@@ -126,14 +129,17 @@ class Deliverer:
 
     def _finish(self, work: "_Work", record: Callable[[Outcome], None] | None) -> Outcome:
         """Build the outcome from the last verdict and hand it over at once."""
-        error = work.verdict.error
+        verdict = work.verdict
+        if verdict.receipt is None and work.doubt is not None:
+            verdict = work.doubt  # an earlier attempt may have gone out: no later one undoes that
         outcome = Outcome(
             message=work.message,
             key=work.key,
-            certainty=work.verdict.certainty,
-            receipt=work.verdict.receipt,
-            error=error and error.with_fields(attempts=work.attempts),
+            certainty=verdict.certainty,
+            receipt=verdict.receipt,
+            error=verdict.error and verdict.error.with_fields(attempts=work.attempts),
             attempts=work.attempts,
+            unknown_attempts=work.unknown_attempts,
             index=work.index,
             elapsed=self._clock() - work.began,
         )
@@ -147,9 +153,11 @@ class Deliverer:
         """Attempt until there is an outcome; ``work.verdict`` holds what is known all along."""
         while await self._begin(work):
             try:
-                await self._attempt(work)
+                attempt = await self._attempt(work)
             finally:
                 self._pace.release(work)
+            if self._on_attempt:  # only now: a slow hook must not keep the place
+                await _tell(self._on_attempt, attempt)
             delay = await self._plan(work)
             if delay is None:
                 return
@@ -157,22 +165,31 @@ class Deliverer:
 
     async def _begin(self, work: "_Work") -> bool:
         """Wait until an attempt may begin; tell whether it may."""
-        longest = self._policy.max_retry_after
-        paused = self._pace.pause.remaining(self._clock())
-        if paused > longest and not self._patient:
-            work.give_up(f"the server asked to wait, for {paused:.0f} s more: no attempt was made")
-            return False
+        longest = None if self._patient else self._policy.max_retry_after
+        begun = False
         with anyio.CancelScope(deadline=self._ends(work)) as scope:
-            await self._pace.acquire(work, work.sender)
-            return True
-        assert scope.cancelled_caught  # noqa: S101  # nothing else leaves the block without a value
-        work.give_up("its deadline passed before an attempt could begin")
-        return False
+            begun = await self._pace.acquire(work, work.sender, longest=longest)
+        if begun and self._ends(work) - self._clock() < self._least:
+            self._pace.release(work)
+            begun = False
+        elif not begun and not scope.cancelled_caught:
+            paused = self._pace.pause.remaining(self._clock())
+            work.give_up(f"the server asked to wait, for {paused:.0f} s more: no attempt was made")
+        if not begun:
+            work.give_up("its deadline leaves no time for an attempt")
+        return begun
+
+    @property
+    def _least(self) -> float:
+        """The seconds without which an attempt is not begun: it would only end in doubt."""
+        if self._deadline is None:
+            return 0.0
+        return min(LEAST_SECONDS, self._timeouts.attempt, self._deadline / 2)
 
     def _ends(self, work: "_Work") -> float:
         return float("inf") if self._deadline is None else work.began + self._deadline
 
-    async def _attempt(self, work: "_Work") -> None:
+    async def _attempt(self, work: "_Work") -> Attempt:
         """Make one attempt and note what it came to."""
         flight = self._exchange.flight()
         started = self._clock()
@@ -180,7 +197,7 @@ class Deliverer:
         timeouts = self._timeouts
         left = self._ends(work) - started
         if left < timeouts.attempt:
-            timeouts = attrs.evolve(timeouts, attempt=max(left, 0.001))
+            timeouts = attrs.evolve(timeouts, attempt=left)
         work.in_flight(flight)
         self.flights.add(flight)
         try:
@@ -191,24 +208,20 @@ class Deliverer:
             raise
         finally:
             self.flights.discard(flight)
-        self._note(work.verdict, result, started)
+        self._note(work, result, started)
         if work.verdict.mismatch:
             await self._exchange.distrust()
         elapsed = self._clock() - started
         self._log(work, elapsed)
-        if self._on_attempt:
-            await _tell(
-                self._on_attempt,
-                Attempt(
-                    message=work.message,
-                    key=work.key,
-                    number=work.attempts,
-                    certainty=work.verdict.certainty,
-                    status_code=result.status if isinstance(result, Answer) else None,
-                    error=work.verdict.error,
-                    elapsed=elapsed,
-                ),
-            )
+        return Attempt(
+            message=work.message,
+            key=work.key,
+            number=work.attempts,
+            certainty=work.verdict.certainty,
+            status_code=result.status if isinstance(result, Answer) else None,
+            error=work.verdict.error,
+            elapsed=elapsed,
+        )
 
     async def _post(self, body: bytes, timeouts: Timeouts, flight: Flight) -> Answer | Silence:
         """POST once, out of reach of whoever cancels the caller."""
@@ -230,26 +243,28 @@ class Deliverer:
         assert flight.result is not None  # noqa: S101  # the exchange has set it
         return flight.result
 
-    def _note(self, verdict: Verdict, result: Answer | Silence, started: float) -> None:
-        """Tell the pace what the attempt came to."""
+    def _note(self, work: "_Work", result: Answer | Silence, started: float) -> None:
+        """Tell the pace what the attempt came to, at once: others must not knock meanwhile."""
+        error = work.verdict.error
+        throttled = error is not None and is_later(error)
         self._pace.note(
             answered=isinstance(result, Answer) and result.status < 500,  # noqa: PLR2004  # 5xx
             started=started,
-            throttled=verdict.error is not None and is_later(verdict.error),
+            throttled=throttled,
             silent=isinstance(result, Silence),
         )
+        if error is not None:
+            work.proposal = self._policy.delay(error, work.attempts, self._random)
+            if throttled:
+                until = self._clock() + work.proposal
+                self._pace.pause.extend(until, "the server asked to come back later")
 
     async def _plan(self, work: "_Work") -> float | None:
         """Return the seconds after which to attempt again, or None for no more."""
         error = work.verdict.error
-        if error is None:
+        if error is None or work.attempts >= self._policy.limit(error):
             return None
-        proposal = self._policy.delay(error, work.attempts, self._random)
-        if is_later(error):
-            self._pace.pause.extend(self._clock() + proposal, "the server asked to come back later")
-        if work.attempts >= self._policy.limit(error):
-            return None
-        delay = await self._decide(work, error, proposal)
+        delay = await self._decide(work, error, work.proposal)
         if delay is None or self._clock() + delay >= self._ends(work):
             return None
         # What the server asked for is held by the pause, a silent server by the breaker.
@@ -272,9 +287,7 @@ class Deliverer:
         if ask is None:
             return details.delay
         try:
-            answer = ask(details)
-            if inspect.isawaitable(answer):
-                answer = await answer
+            answer = await settle(ask(details))
         except Exception:
             logger.exception("should_retry raised; the policy decides")
             return details.delay
@@ -322,6 +335,9 @@ class _Work:
     index: int
     began: float
     attempts: int = 0
+    unknown_attempts: int = 0
+    doubt: Verdict | None = None
+    proposal: float = 0.0
     flight: Flight | None = None
     _verdict: Verdict | None = None
 
@@ -329,7 +345,7 @@ class _Work:
     def verdict(self) -> Verdict:
         """What is known now: of the attempt under way, of the last one, or of none."""
         if self.flight is not None:
-            return _torn(self.flight, self.message)
+            self.verdict = _torn(self.flight, self.message)
         if self._verdict is not None:
             return self._verdict
         return _not_begun(self.message, "no attempt was made")
@@ -338,6 +354,9 @@ class _Work:
     def verdict(self, verdict: Verdict) -> None:
         self.flight = None
         self._verdict = verdict
+        if verdict.certainty is Certainty.UNKNOWN:
+            self.unknown_attempts += 1
+            self.doubt = verdict
 
     def in_flight(self, flight: Flight) -> None:
         """Note that an attempt is under way: until its verdict, its evidence decides."""
@@ -385,8 +404,33 @@ async def _tell(methods: Iterable[Callable[[Any], Any]], details: object) -> Non
     """Tell hooks, each in its turn; one that raises is logged and costs nothing."""
     for method in methods:
         try:
-            answer = method(details)
-            if inspect.isawaitable(answer):
-                await answer
+            await settle(method(details))
         except Exception:
             logger.exception("A hook raised; the message is not affected")
+
+
+async def settle(answer: Any) -> Any:
+    """Return what a user's function answered, awaited where it is to be awaited.
+
+    In a task of its own: a cancellation that comes from within, such as of a future that somebody
+    else has cancelled, must not pass for a cancellation of ours.
+
+    Raises:
+        Exception: What the function raised, or a MultiWhatsError where it was cancelled.
+    """
+    if not inspect.isawaitable(answer):
+        return answer
+    results: list[Any] = []
+    errors: list[Exception] = [MultiWhatsError("it was cancelled from within")]
+
+    async def run() -> None:
+        try:
+            results.append(await answer)
+        except Exception as error:  # noqa: BLE001  # raised again below, outside the task group
+            errors.append(error)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run)
+    if not results:
+        raise errors[-1]
+    return results[0]

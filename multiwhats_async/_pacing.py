@@ -5,6 +5,7 @@ The decisions are pure state with the time passed in; :class:`Pace` alone waits.
 
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from typing import Final
 
 import anyio
@@ -133,21 +134,24 @@ class BreakerState:
         """Whether so many probes failed that waiting on makes no sense."""
         return self._failed_probes >= self._settings.probes
 
-    def wait(self, now: float) -> float | None:
+    def pending(self, now: float) -> float | None:
         """Return how long to wait before knocking.
 
         Returns:
-            0 to go on (as the one probe, where the breaker is open), seconds to wait, or None
-            to wait for the probe that is under way.
+            0 to go on, seconds to wait, or None to wait for the probe that is under way.
         """
         if self.open_until is None:
             return 0.0
         if now < self.open_until:
             return self.open_until - now
-        if self._probing:
-            return None
-        self._probing = True
-        return 0.0
+        return None if self._probing else 0.0
+
+    def take(self, now: float) -> bool:
+        """Tell whether an attempt may begin now; where the breaker is open, as its one probe."""
+        if self.pending(now) != 0:
+            return False
+        self._probing = self.open_until is not None
+        return True
 
     def note(self, *, answered: bool, now: float) -> None:
         """Take the result of one attempt.
@@ -198,6 +202,22 @@ class BreakerState:
         )
 
 
+class RateGate:
+    """A rate limiter, and a queue for each sender in which one waits for its slot at a time.
+
+    Args:
+        limiter: Hands out the slots.
+    """
+
+    def __init__(self, limiter: RateLimiter) -> None:
+        self.reserve = limiter.reserve
+        self._turns: dict[str, anyio.Lock] = {}
+
+    def turn(self, sender: str) -> anyio.Lock:
+        """Return the lock under which a sender's next message waits."""
+        return self._turns.setdefault(sender, anyio.Lock())
+
+
 class Pace:
     """Lets one attempt after the other begin: concurrency, shared pause, breaker, rate.
 
@@ -215,7 +235,7 @@ class Pace:
         *,
         concurrency: Concurrency,
         pause: Pause,
-        rate: RateLimiter | None,
+        rate: RateGate | None,
         breaker: BreakerState | None = None,
         clock: Callable[[], float] = anyio.current_time,
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
@@ -238,40 +258,63 @@ class Pace:
         """Whether the server has answered this run before."""
         return self.breaker is not None and self.breaker.knows_the_server
 
-    async def acquire(self, borrower: object, sender: str) -> None:
-        """Wait until an attempt may begin; every call that returns needs a :meth:`release`."""
-        await self.concurrency.limiter.acquire_on_behalf_of(borrower)
-        try:
-            await self._wait_for_slot(sender)
-        except BaseException:
-            self.concurrency.limiter.release_on_behalf_of(borrower)
-            raise
+    async def acquire(self, borrower: object, sender: str, *, longest: float | None = None) -> bool:
+        """Wait until an attempt may begin.
+
+        Pauses are waited for first, and one message a sender waits for its slot in time: so a
+        slow or held run does not keep the places that others could use.
+
+        Args:
+            borrower: Who takes a place; give it back with :meth:`release`.
+            sender: Whose rate counts.
+            longest: The longest pause in seconds that is waited for; None is no limit.
+
+        Returns:
+            Whether a place was taken: False where a pause is longer than ``longest``.
+        """
+        while True:
+            if not await self._wait_until_open(longest):
+                return False
+            async with self.rate.turn(sender) if self.rate is not None else nullcontext():
+                await self.concurrency.limiter.acquire_on_behalf_of(borrower)
+                try:
+                    if self.rate is not None:
+                        await self._sleep(await self.rate.reserve(sender))
+                    # A pause that began meanwhile costs the slot: after it, nothing may come as
+                    # a burst.
+                    if self._may_begin():
+                        return True
+                except BaseException:
+                    self.release(borrower)
+                    raise
+                self.release(borrower)
 
     def release(self, borrower: object) -> None:
         """Give the place back."""
         self.concurrency.limiter.release_on_behalf_of(borrower)
 
-    async def _wait_for_slot(self, sender: str) -> None:
+    async def _wait_until_open(self, longest: float | None) -> bool:
+        """Wait for the pause and for the breaker; tell whether that was worth while."""
         while True:
-            paused = self.pause.remaining(self._clock())
+            now = self._clock()
+            paused = self.pause.remaining(now)
+            held = 0.0 if self.breaker is None else self.breaker.pending(now)
             if paused:
+                if longest is not None and paused > longest:
+                    return False
                 await self._sleep(paused)
-                continue
-            if self.rate is not None:
-                wait = await self.rate.reserve(sender)
-                if wait:
-                    await self._sleep(wait)
-                if self.pause.remaining(self._clock()):
-                    continue  # the slot is given up: after a pause nothing may come as a burst
-            if self.breaker is None:
-                return
-            held = self.breaker.wait(self._clock())
-            if held == 0:
-                return
-            if held is None:
+            elif held is None:
                 await self._probe_ended.wait()
-            else:
+            elif held:
                 await self._sleep(held)
+            else:
+                return True
+
+    def _may_begin(self) -> bool:
+        now = self._clock()
+        if self.pause.remaining(now):
+            return False
+        return self.breaker is None or self.breaker.take(now)
 
     def note(self, *, answered: bool, started: float, throttled: bool, silent: bool) -> None:
         """Take the result of one attempt.

@@ -1,7 +1,7 @@
 """The API key and phone numbers, kept out of everything that is shown or stored."""
 
 import json
-from typing import Final, NoReturn, Self
+from typing import Any, Final, NoReturn, Self
 from urllib.parse import quote, quote_plus
 
 MASK: Final = "****"
@@ -41,6 +41,16 @@ class Secret:
             if written in data:
                 data = data.replace(written, MASK.encode())
         return data
+
+    def redact_within(self, value: Any) -> Any:
+        """Return JSON data with every form of the secret masked in its texts and names."""
+        if isinstance(value, str):
+            return self.redact(value)
+        if isinstance(value, list):
+            return [self.redact_within(item) for item in value]
+        if isinstance(value, dict):
+            return {self.redact(name): self.redact_within(item) for name, item in value.items()}
+        return value
 
     def __len__(self) -> int:
         return len(self._value)

@@ -54,7 +54,7 @@ class StopRules:
         status = error.status_code if isinstance(error, RejectedError) else None
         self._forbidden = self._forbidden + 1 if status == _FORBIDDEN else 0
         self._note_refusal(status)
-        self._note_silence(error)
+        self._note_silence(outcome)
         if error is None:
             return None
         self._failures += 1
@@ -71,7 +71,7 @@ class StopRules:
         if self._forbidden >= FORBIDDEN_IN_A_ROW:
             text = f"the server answered 403 to {FORBIDDEN_IN_A_ROW} messages in a row"
             yield Stop(StopReason.AUTHENTICATION, text)
-        if self._silent == self._silent_start:
+        if self._silent_start is not None and self._silent >= self._silent_start:
             text = f"none of the first {self._silent} messages got an answer from the server"
             yield Stop(StopReason.UNREACHABLE, text)
         if self._from_the_start and self._refusals >= SAME_REFUSAL_FROM_THE_START:
@@ -88,9 +88,9 @@ class StopRules:
         self._refused_with = status
         self._refusals += 1
 
-    def _note_silence(self, error: SendError | None) -> None:
+    def _note_silence(self, outcome: Outcome) -> None:
         """Count the messages without any answer that began with the run."""
-        if error is not None and error.status_code is None:
-            self._silent += 1
+        if outcome.error is not None and outcome.error.status_code is None:
+            self._silent += outcome.attempts > 0  # one that was never tried says nothing
         else:
             self._silent_start = None  # it answers

@@ -359,7 +359,8 @@ def _says_error(value: dict[str, Any]) -> bool:
 def _speaks_of(receipt: MessageReceipt, message: ButtonMessage) -> bool:
     """Tell whether a record can be the answer for a message: it names its recipient, or none."""
     named = {target.target_identifier for target in receipt.targets} - {None}
-    return not named or message.to in {str(number).lstrip("+") for number in named}
+    digits = {re.sub(r"\D", "", str(number)).removeprefix("00") for number in named}
+    return not named or message.to in digits
 
 
 def _detail(body: bytes | None) -> str | None:

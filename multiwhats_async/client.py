@@ -3,7 +3,7 @@
 import os
 import random
 import ssl
-from collections.abc import Iterable
+from collections.abc import AsyncIterable, Collection, Iterable
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -12,7 +12,7 @@ import httpx
 
 from ._bulk import BulkOptions, BulkRun, Messages, OnProgress
 from ._delivery import Deliverer
-from ._pacing import BreakerState, Concurrency, Pace, Pause
+from ._pacing import BreakerState, Concurrency, Pace, Pause, RateGate
 from ._settings import (
     BASE_URL,
     Settings,
@@ -23,7 +23,6 @@ from ._settings import (
     checked_settings,
 )
 from ._transport import HttpxExchange, Lifetime
-from .abc import RateLimiter
 from .errors import ConfigurationError, InvalidMessageError, Problem
 from .models import ButtonMessage, MessageReceipt
 from .options import WHATSAPP_LIMITS, Breaker, KeyPlace, MessageLimits, Rate, Timeouts
@@ -46,7 +45,7 @@ class _Limits:
     """What bounds the sending, shared by a client and its copies as far as they agree."""
 
     concurrency: Concurrency
-    rate: RateLimiter | None
+    rate: RateGate | None
     rate_setting: Rate | None
     budget: RetryBudget
 
@@ -56,7 +55,7 @@ def _configured(settings: Settings, old: _Limits | None = None) -> tuple[Setting
     concurrency = None if old is None else old.concurrency
     if concurrency is None or concurrency.ceiling != settings.max_concurrency:
         concurrency = Concurrency(settings.max_concurrency)
-    rate = old.rate if old and old.rate_setting == settings.rate else _limiter(settings.rate)
+    rate = old.rate if old and old.rate_setting == settings.rate else _gate(settings.rate)
     budget = None if old is None else old.budget
     if budget is None or budget.policy != settings.retry:
         budget = RetryBudget(settings.retry)
@@ -342,7 +341,8 @@ class AsyncMultiWhats:
         Args:
             messages: :class:`ButtonMessage` objects from a sync or async iterable of any
                 length. A list or tuple is checked as a whole before anything is sent.
-            max_concurrency: The most messages at once in this run; None takes the client's.
+            max_concurrency: The most messages at once in this run, beside what else the client
+                sends; None shares the client's limit.
             rate: Messages a second for each sender in this run, or a :class:`Rate`; None takes
                 the client's.
             max_failures: Stop after so many messages that were not accepted.
@@ -361,16 +361,16 @@ class AsyncMultiWhats:
             concurrency = self._limits.concurrency
         else:
             concurrency = Concurrency(checked_count("max_concurrency", max_concurrency))
-        pause = self._pause
         breaker = None if settings.breaker is None else BreakerState(settings.breaker)
+        pace = Pace(
+            concurrency=concurrency,
+            pause=self._pause,
+            rate=self._limits.rate if rate is None else _gate(Rate.of(rate)),
+            breaker=breaker,
+        )
         deliverer = Deliverer(
             exchange=self._exchange(),
-            pace=Pace(
-                concurrency=concurrency,
-                pause=pause,
-                rate=self._limits.rate if rate is None else _limiter(Rate.of(rate)),
-                breaker=breaker,
-            ),
+            pace=pace,
             policy=settings.retry,
             budget=self._limits.budget,
             sender=settings.sender,
@@ -392,11 +392,11 @@ class AsyncMultiWhats:
         )
         return BulkRun(
             messages,
+            check=self._lifetime.check,
             sender=deliverer,
             sender_number=settings.sender,
             flights=deliverer.flights,
-            pause=pause,
-            breaker=breaker,
+            pace=pace,
             options=options,
         )
 
@@ -413,13 +413,20 @@ class AsyncMultiWhats:
     ) -> Report:
         """Send a list of messages that one can hold; the same as :meth:`bulk`.
 
+        The input is read to its end and checked before anything is sent.
+
         Returns:
             The report, with ``report.outcomes`` in input order.
 
         Raises:
             ConfigurationError: A setting cannot work, or the client is not open.
-            InvalidMessageError: An item is no message; of a list or tuple nothing was sent.
+            InvalidMessageError: An item is no message; nothing was sent.
         """
+        # Read first, so that all of it is checked before anything is sent.
+        if isinstance(messages, AsyncIterable):
+            messages = [message async for message in messages]
+        elif not isinstance(messages, Collection):
+            messages = [*messages]
         outcomes: list[Outcome] = []
         async with self.bulk(
             messages,
@@ -440,6 +447,6 @@ class AsyncMultiWhats:
         return self._lifetime.exchange(self._settings.key, self._settings.key_place)
 
 
-def _limiter(rate: Rate | None) -> RateLimiter | None:
+def _gate(rate: Rate | None) -> RateGate | None:
     """Return what keeps a rate, or None where there is none."""
-    return None if rate is None else LocalRate(rate, random=random.random)
+    return None if rate is None else RateGate(LocalRate(rate, random=random.random))

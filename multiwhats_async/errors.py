@@ -52,6 +52,10 @@ class Problem:
     def __str__(self) -> str:
         return f"{self.field}: {self.text}"
 
+    def to_dict(self) -> dict[str, str]:
+        """Return the problem as plain data."""
+        return {"field": self.field, "text": self.text}
+
 
 class InvalidMessageError(MultiWhatsError, ValueError):
     """A message that cannot be sent as it is. Nothing was sent.
@@ -66,6 +70,15 @@ class InvalidMessageError(MultiWhatsError, ValueError):
         self.index = index
         where = "" if index is None else f"message {index} of the input: "
         super().__init__(where + "; ".join(map(str, self.problems)))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the error as plain data, ready for JSON."""
+        return {
+            "type": type(self).__name__,
+            "message": str(self),
+            "index": self.index,
+            "problems": [problem.to_dict() for problem in self.problems],
+        }
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), (self.problems,), {"index": self.index})

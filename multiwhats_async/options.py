@@ -77,7 +77,9 @@ class Timeouts:
             raise ConfigurationError(
                 f"timeout must be a number of seconds above 0 or a Timeouts, not {value!r}"
             )
-        return cls(attempt=float(value))
+        seconds = float(value)
+        connect = min(DEFAULT_CONNECT_SECONDS, seconds)
+        return cls(attempt=seconds, connect=connect, write=seconds, read=seconds)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the seconds as plain data."""

@@ -85,6 +85,8 @@ class Outcome:
         receipt: The vendor's record: there exactly when it was accepted.
         error: What went wrong: there for rejected, not sent and unknown.
         attempts: How many attempts were begun.
+        unknown_attempts: How many of them may have gone out without an answer. More than 0 of an
+            accepted message only with ``resend_unknown``: it may have arrived more than once.
         index: Its position in the input of a bulk run, counted from 0.
         elapsed: Seconds from its first attempt to its outcome, pauses included.
     """
@@ -95,6 +97,7 @@ class Outcome:
     receipt: MessageReceipt | None = None
     error: SendError | None = None
     attempts: int = 0
+    unknown_attempts: int = 0
     index: int = 0
     elapsed: float = 0.0
 
@@ -110,6 +113,7 @@ class Outcome:
             "key": self.key,
             "certainty": self.certainty.value,
             "attempts": self.attempts,
+            "unknown_attempts": self.unknown_attempts,
             "elapsed": self.elapsed,
             "message": self.message.to_dict(),
             "receipt": self.receipt and self.receipt.to_dict(),
@@ -187,14 +191,16 @@ class Progress(Counts):
     @property
     def queued(self) -> int | None:
         """How many have not been begun, or None where the input does not tell."""
-        return None if self.total is None else self.total - self.finished - self.in_flight
+        if self.total is None:
+            return None
+        return max(0, self.total - self.finished - self.in_flight)
 
     @property
     def eta(self) -> float | None:
         """Seconds to the end at the pace so far, or None where that cannot be told."""
         if self.total is None or not self.finished:
             return None
-        return (self.total - self.finished) * self.elapsed / self.finished
+        return max(0, self.total - self.finished) * self.elapsed / self.finished
 
     def to_dict(self) -> dict[str, Any]:
         """Return the progress as plain data, ready for JSON."""

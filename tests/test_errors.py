@@ -83,4 +83,5 @@ def test_an_invalid_message_lists_its_problems_and_its_place() -> None:
     error = InvalidMessageError(problems, index=4)
     assert str(error) == "message 4 of the input: to: is empty; message: is empty"
     twin = pickle.loads(pickle.dumps(error))  # noqa: S301  # our own bytes
+    assert twin.to_dict()["problems"][1] == {"field": "message", "text": "is empty"}
     assert (twin.problems, twin.index, str(twin)) == (problems, 4, str(error))

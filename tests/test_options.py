@@ -41,6 +41,7 @@ def test_what_is_no_count_is_refused(value: object) -> None:
 
 def test_a_number_stands_for_the_whole_attempt() -> None:
     """The short form of a timeout, and of a rate."""
-    assert Timeouts.of(7) == Timeouts(attempt=7.0)
+    assert Timeouts.of(60) == Timeouts(attempt=60, connect=5, write=60, read=60)
+    assert Timeouts.of(2).connect == 2
     assert Timeouts.of(Timeouts(read=3)) == Timeouts(read=3)
     assert Rate.of(Rate(3)) == Rate.of(3)

@@ -9,7 +9,7 @@ import pytest
 from anyio.lowlevel import checkpoint
 
 from multiwhats_async import Breaker, Rate
-from multiwhats_async._pacing import AdaptiveLimit, BreakerState, Concurrency, Pace, Pause
+from multiwhats_async._pacing import AdaptiveLimit, BreakerState, Concurrency, Pace, Pause, RateGate
 from multiwhats_async.rate import LocalRate
 
 pytestmark = pytest.mark.anyio
@@ -91,9 +91,9 @@ def test_the_breaker_opens_after_failures_in_a_row() -> None:
     breaker.note(answered=True, now=1.0)
     for _ in range(4):
         breaker.note(answered=False, now=1.0)
-    assert breaker.wait(1.0) == 0
+    assert breaker.take(1.0)
     breaker.note(answered=False, now=1.0)
-    assert breaker.wait(2.0) == 4.0
+    assert breaker.pending(2.0) == 4.0
 
 
 def test_the_breaker_opens_at_a_share_of_failures_within_its_window() -> None:
@@ -103,12 +103,12 @@ def test_the_breaker_opens_at_a_share_of_failures_within_its_window() -> None:
         breaker.note(answered=True, now=0.0)
     for _ in range(4):
         breaker.note(answered=False, now=1.0)
-    assert breaker.wait(1.0) == 0
+    assert breaker.take(1.0)
     breaker.note(answered=False, now=40.0)
-    assert breaker.wait(40.0) == 0
+    assert breaker.take(40.0)
     for _ in range(9):
         breaker.note(answered=False, now=41.0)
-    assert breaker.wait(41.0) == 5.0
+    assert breaker.pending(41.0) == 5.0
 
 
 def test_the_breaker_does_not_open_before_the_first_answer() -> None:
@@ -116,7 +116,7 @@ def test_the_breaker_does_not_open_before_the_first_answer() -> None:
     breaker = BreakerState(Breaker())
     for _ in range(50):
         breaker.note(answered=False, now=1.0)
-    assert breaker.wait(1.0) == 0
+    assert breaker.take(1.0)
 
 
 def test_one_probe_at_a_time_and_pauses_that_double() -> None:
@@ -125,10 +125,10 @@ def test_one_probe_at_a_time_and_pauses_that_double() -> None:
     breaker.note(answered=False, now=0.0)
     now = 0.0
     for pause in (5.0, 10.0, 20.0, 40.0, 60.0, 60.0):
-        assert breaker.wait(now) == pause
+        assert breaker.pending(now) == pause
         now += pause
-        assert breaker.wait(now) == 0
-        assert breaker.wait(now) is None
+        assert breaker.take(now)
+        assert breaker.pending(now) is None
         breaker.note(answered=False, now=now)
     assert not breaker.exhausted
 
@@ -137,12 +137,12 @@ def test_an_answer_closes_the_breaker_and_resets_its_pause() -> None:
     """Also one that comes late, from an attempt that was not the probe."""
     breaker = answered_once(in_a_row=1)
     breaker.note(answered=False, now=0.0)
-    breaker.wait(5.0)
+    breaker.pending(5.0)
     breaker.note(answered=False, now=5.0)
     breaker.note(answered=True, now=6.0)
-    assert breaker.wait(6.0) == 0
+    assert breaker.take(6.0)
     breaker.note(answered=False, now=7.0)
-    assert breaker.wait(7.0) == 5.0
+    assert breaker.pending(7.0) == 5.0
 
 
 def test_late_failures_do_not_prolong_an_open_breaker() -> None:
@@ -159,7 +159,7 @@ def test_enough_failed_probes_exhaust_the_breaker() -> None:
     breaker.note(answered=False, now=0.0)
     for now in (100.0, 200.0):
         assert not breaker.exhausted
-        assert breaker.wait(now) == 0
+        assert breaker.take(now)
         breaker.note(answered=False, now=now)
     assert breaker.exhausted
 
@@ -168,9 +168,9 @@ def test_a_probe_that_came_to_nothing_lets_another_go() -> None:
     """A cancelled probe must not block the run for ever."""
     breaker = answered_once(in_a_row=1)
     breaker.note(answered=False, now=0.0)
-    assert breaker.wait(5.0) == 0
+    assert breaker.take(5.0)
     breaker.release_probe()
-    assert breaker.wait(5.0) == 0
+    assert breaker.take(5.0)
 
 
 def rate(per_second: float, *, jitter: float = 0.0, random: float = 0.5) -> LocalRate:
@@ -228,7 +228,7 @@ async def test_attempts_wait_for_the_pause_and_for_a_place() -> None:
 async def test_a_pause_that_begins_during_the_wait_for_a_slot_is_kept() -> None:
     """After it, slots are spaced: waiting attempts do not come as one burst."""
     pause = Pause()
-    paces = pace(pause=pause, rate=rate(1))
+    paces = pace(pause=pause, rate=RateGate(rate(1)))
     times: list[float] = []
     began = anyio.current_time()
 

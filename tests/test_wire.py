@@ -275,7 +275,8 @@ def test_an_answer_about_another_recipient_is_not_ours() -> None:
     assert verdict.mismatch
     assert verdict.error is not None
     assert "another recipient" in str(verdict.error)
-    assert read(200, record_for("+" + RECIPIENT)).certainty is Certainty.ACCEPTED
+    for written in ("+90 537 493 77 66", "00" + RECIPIENT, RECIPIENT + "@c.us"):
+        assert read(200, record_for(written)).certainty is Certainty.ACCEPTED
 
 
 def test_a_lost_body_leaves_the_status_to_decide() -> None:

@@ -7,7 +7,6 @@ The modules of this package are the only ones that know httpx; the client's faç
 import json
 import re
 import ssl
-from contextlib import suppress
 from typing import Any, Final
 
 import anyio
@@ -165,6 +164,8 @@ class HttpxExchange:
             try:
                 if flight.abandoned:
                     failure = Failure(cause="Cancelled", text="", before_writing=True)
+                elif self._http.is_closed:
+                    failure = Failure(cause="Closed", text="the client", before_writing=True)
                 else:
                     await self._round_trip(body, timeouts, flight.evidence, collected)
             except Exception as error:  # noqa: BLE001  # classified by evidence, not by type
@@ -208,13 +209,13 @@ class HttpxExchange:
         """Return a body without the key: a server that echoes it would put it into receipts."""
         if is_record and len(self._key) < _TELLING_LENGTH:
             return body
-        body = self._key.redact_bytes(body)
-        if _ESCAPED_ASCII.search(body):  # an escape may hide it until JSON undoes it
-            with suppress(ValueError):
-                plain = json.dumps(load_json(body), ensure_ascii=False)
-                masked = self._key.redact(plain)
-                return body if masked == plain else masked.encode()
-        return body
+        plain = self._key.redact_bytes(body)
+        if plain is body and not _ESCAPED_ASCII.search(body):
+            return body
+        try:  # text by text: a number that looks like the key must stay a number
+            return json.dumps(self._key.redact_within(load_json(body))).encode()
+        except (ValueError, RecursionError):
+            return plain
 
     def _build(self, body: bytes, timeouts: Timeouts, evidence: Evidence) -> httpx.Request:
         """Return the request; with our own transport it does not hold the key."""

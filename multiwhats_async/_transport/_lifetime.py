@@ -69,7 +69,7 @@ class Lifetime:
         Raises:
             ConfigurationError: The pool is not open, or belongs to another loop or process.
         """
-        self._check()
+        self.check()
         assert self._http is not None  # noqa: S101  # it is open
         return HttpxExchange(
             self._http,
@@ -81,7 +81,12 @@ class Lifetime:
             keep=self._keepalive is not None,
         )
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Refuse use before it is open, after it is closed, and in another loop or process.
+
+        Raises:
+            ConfigurationError: Says which of them, and the way out.
+        """
         if self.state == "not entered":
             raise ConfigurationError(
                 "The client is not open: use it within  async with AsyncMultiWhats(...) as client"
@@ -93,7 +98,7 @@ class Lifetime:
                 "The client was opened before a fork, and its connections belong to the parent: "
                 "make one in each process"
             )
-        if self._loop != anyio.lowlevel.current_token():
+        if self._loop != _current_loop():
             raise ConfigurationError(
                 "The client was opened in another event loop: make one in each loop"
             )
@@ -102,7 +107,7 @@ class Lifetime:
         """Close the pool; an injected client stays open."""
         if self.state != "open":
             return
-        if self._process == os.getpid() and self._loop != anyio.lowlevel.current_token():
+        if self._process == os.getpid() and self._loop != _current_loop():
             raise ConfigurationError("Close the client in the event loop in which it was opened")
         self.state = "closed"
         if self._injected is not None or self._http is None:
@@ -122,3 +127,11 @@ class Lifetime:
                 stacklevel=2,
                 source=self,
             )
+
+
+def _current_loop() -> object:
+    """Return what stands for the running event loop, or None where none runs."""
+    try:
+        return anyio.lowlevel.current_token()
+    except RuntimeError:
+        return None
