@@ -12,11 +12,11 @@ from collections.abc import (
     AsyncIterator,
     Awaitable,
     Callable,
-    Collection,
     Generator,
     Iterable,
     Iterator,
     Mapping,
+    Sized,
 )
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -481,7 +481,7 @@ class _Source:
                 f"not {type(messages).__name__}"
             )
         self.is_async = self._async is not None
-        self.total = len(messages) if isinstance(messages, Collection) else None
+        self.total = len(messages) if isinstance(messages, Sized) else None
         self.exhausted = False
 
     def check(self) -> None:

@@ -3,7 +3,7 @@
 import os
 import random
 import ssl
-from collections.abc import AsyncIterable, Collection, Iterable
+from collections.abc import AsyncIterable, Iterable, Sized
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -425,7 +425,7 @@ class AsyncMultiWhats:
         # Read first, so that all of it is checked before anything is sent.
         if isinstance(messages, AsyncIterable):
             messages = [message async for message in messages]
-        elif not isinstance(messages, Collection):
+        elif not isinstance(messages, Sized):
             messages = [*messages]
         outcomes: list[Outcome] = []
         async with self.bulk(

@@ -8,6 +8,7 @@ import socket
 import struct
 import threading
 from collections.abc import Awaitable, Callable, Collection
+from contextvars import Context
 from functools import partial
 from ipaddress import ip_address
 from types import FrameType, TracebackType
@@ -168,7 +169,9 @@ class SandboxServer:
         async def run() -> None:
             await step(server)
 
-        asyncio.run_coroutine_threadsafe(run(), server.loop).result()
+        # In a context of its own: the caller's says that it runs on trio, where it does, and
+        # every connection of the port would inherit that.
+        Context().run(asyncio.run_coroutine_threadsafe, run(), server.loop).result()
 
     def serve_forever(
         self, *, on_start: Callable[[Self], object] | None = None
