@@ -9,7 +9,7 @@ import anyio
 import httpx
 import pytest
 from runs import LOST, REFUSED, inputs
-from vendor import SENDER, Vendor, answer, message, messages
+from vendor import SENDER, Vendor, answer, message, messages, record_for
 
 from multiwhats_async import (
     AsyncMultiWhats,
@@ -333,6 +333,26 @@ async def test_reading_one_outcome_counts_as_iterating() -> None:
             assert (await anext(run)).certainty is Certainty.ACCEPTED
     assert vendor.total < 10
     assert run.report.total == 500
+
+
+async def test_a_run_sends_later_what_the_budget_does_not_allow_now() -> None:
+    """It has time, and the server has answered before: nothing fails."""
+    vendor = Vendor(latency=0.1)
+    vendor.script[message(7).to] = [REFUSED, REFUSED]
+    async with vendor.client(max_concurrency=1, retry=RetryPolicy(budget=0)) as client:
+        report = await client.send_many(messages(10))
+    assert (report.accepted, report.outcomes[7].attempts) == (10, 3)
+
+
+async def test_a_number_that_looks_like_the_key_stays_a_number() -> None:
+    """Masking an id would spoil a paid record; a text that holds the key is masked."""
+    record = record_for(ONE, id=12345678, message="key 12345678")
+    http = httpx.AsyncClient(
+        transport=httpx.MockTransport(lambda _: httpx.Response(200, json=record))
+    )
+    async with AsyncMultiWhats("12345678", sender=SENDER, http_client=http) as client:
+        receipt = await client.send(message())
+    assert (receipt.id, receipt.message) == (12345678, "key ****")
 
 
 @pytest.mark.parametrize("kind", ["list", "generator"])

@@ -270,6 +270,17 @@ class TestEchoes:
             outcome = await client.deliver(MESSAGE)
         assert_without_key(outcome, key)
 
+    @pytest.mark.parametrize("status", [200, 400])
+    async def test_in_an_answer_that_is_no_json(
+        self, status: int, opened: Opened, key: str, server: RawServer
+    ) -> None:
+        """An error page that repeats the whole request line."""
+        server.play = answers(answer(status, f"<h1>/send?apikey={key}</h1>".encode()))
+        async with opened() as client:
+            outcome = await client.deliver(MESSAGE)
+        assert_without_key(outcome, key)
+        assert "****" in str(outcome.error)
+
     async def test_escaped_as_php_does(self, opened: Opened, key: str, server: RawServer) -> None:
         """JSON that writes a slash, or any sign, with an escape hides the key from no mask."""
         coded = "".join(f"\\u{ord(sign):04x}" for sign in key)
