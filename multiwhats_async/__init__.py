@@ -7,8 +7,8 @@ import logging
 
 from ._bulk import BulkRun
 from ._certainty import Certainty
+from ._converter import configure_converter, make_converter
 from ._version import __version__
-from ._wire import configure_converter, make_converter
 from .client import AsyncMultiWhats
 from .errors import (
     AuthenticationError,

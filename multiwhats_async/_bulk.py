@@ -8,15 +8,9 @@ context manager and not an async generator, because yielding inside a task group
 
 import logging
 from collections.abc import (
-    AsyncIterable,
-    AsyncIterator,
     Awaitable,
     Callable,
     Generator,
-    Iterable,
-    Iterator,
-    Mapping,
-    Sized,
 )
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -29,6 +23,7 @@ import attrs
 
 from ._certainty import Certainty
 from ._delivery import settle
+from ._intake import Messages, Source, Tally
 from ._keys import SeenKeys
 from ._pacing import Pace
 from ._secret import mask_number
@@ -36,17 +31,14 @@ from ._stopping import Stop, StopRules
 from .abc import Flight, Sender
 from .errors import (
     ConfigurationError,
-    InvalidMessageError,
     MultiWhatsError,
     NotSentError,
-    Problem,
 )
 from .models import ButtonMessage
 from .outcomes import Outcome, Progress, Report, StopReason
 
 logger = logging.getLogger("multiwhats_async")
 
-Messages = Iterable[ButtonMessage] | AsyncIterable[ButtonMessage]
 OnProgress = Callable[[Progress], Awaitable[None] | None]
 
 PROGRESS_SECONDS: Final = 0.25
@@ -105,7 +97,7 @@ class BulkRun:
         clock: Callable[[], float] = anyio.current_time,
     ) -> None:
         self._check = check
-        self._source = _Source(messages, sender_number)
+        self._source = Source(messages, sender_number)
         self._sender = sender
         self._sender_number = sender_number
         self._flights = flights
@@ -116,7 +108,7 @@ class BulkRun:
         self._rules = StopRules(
             max_failures=options.max_failures, silent_start=options.silent_start
         )
-        self._tally = _Tally()
+        self._tally = Tally()
         self._in_flight = 0
         self._sending = 0
         self._began: float | None = None
@@ -431,96 +423,3 @@ class BulkRun:
         if self._breaker is not None and self._breaker.open_until is not None:
             return max(0.0, self._breaker.open_until - now), "the server does not answer"
         return None, None
-
-
-class _Tally:
-    """The counts of a run."""
-
-    def __init__(self) -> None:
-        self._counts = dict.fromkeys(Certainty, 0)
-        self._doubtful = 0
-        self._dearest: int | float = 1  # what a message costs at most, as far as is known
-        self.credits: int | float = 0
-
-    def add(self, outcome: Outcome) -> None:
-        """Count one outcome."""
-        self._counts[outcome.certainty] += 1
-        self._doubtful += outcome.unknown_attempts
-        self.credits += outcome.credits
-        self._dearest = max(self._dearest, outcome.credits)
-
-    def add_untried(self, total: int) -> None:
-        """Count as not sent what is missing to the total."""
-        self._counts[Certainty.NOT_SENT] += max(0, total - sum(self._counts.values()))
-
-    def by_word(self) -> dict[str, int]:
-        """Return the counts under the words of the certainties."""
-        return {certainty.value: count for certainty, count in self._counts.items()}
-
-    def worst_cost(self, under_way: int) -> int | float:
-        """Return what the run may have cost once so many more messages are through."""
-        return self.credits + self._dearest * (self._doubtful + under_way)
-
-
-class _Source:
-    """The input of a run, pulled message by message and checked on the way."""
-
-    def __init__(self, messages: object, sender_number: str | None) -> None:
-        self._messages = messages
-        self._sender_number = sender_number
-        self._index = 0
-        self._async: AsyncIterator[object] | None = None
-        self._sync: Iterator[object] = iter(())
-        if isinstance(messages, AsyncIterable):
-            self._async = aiter(messages)
-        elif isinstance(messages, Iterable) and not isinstance(messages, str | bytes | Mapping):
-            self._sync = iter(messages)
-        else:
-            raise ConfigurationError(
-                "messages must be an iterable or async iterable of ButtonMessage, "
-                f"not {type(messages).__name__}"
-            )
-        self.is_async = self._async is not None
-        self.total = len(messages) if isinstance(messages, Sized) else None
-        self.exhausted = False
-
-    def check(self) -> None:
-        """Check a list or tuple as a whole, before anything is sent."""
-        if isinstance(self._messages, list | tuple):
-            for index, message in enumerate(self._messages):
-                self._checked(index, message)
-
-    def pull(self) -> tuple[int, ButtonMessage] | None:
-        """Return the next message with its position, or None at the end."""
-        try:
-            item = next(self._sync)
-        except StopIteration:
-            self.exhausted = True
-            return None
-        return self._numbered(item)
-
-    async def pull_async(self) -> tuple[int, ButtonMessage] | None:
-        """As :meth:`pull`, from an async input."""
-        assert self._async is not None  # noqa: S101  # asked only where is_async
-        try:
-            item = await anext(self._async)
-        except StopAsyncIteration:
-            self.exhausted = True
-            return None
-        return self._numbered(item)
-
-    def _numbered(self, item: object) -> tuple[int, ButtonMessage]:
-        index = self._index
-        self._index += 1
-        return index, self._checked(index, item)
-
-    def _checked(self, index: int, item: object) -> ButtonMessage:
-        if not isinstance(item, ButtonMessage):
-            text = f"must be a ButtonMessage, not {type(item).__name__}"
-            raise InvalidMessageError([Problem("message", text)], index=index)
-        if item.sender is None and self._sender_number is None:
-            text = (
-                "no sender: give one to AsyncMultiWhats or to the message, or set MULTIWHATS_FROM"
-            )
-            raise InvalidMessageError([Problem("sender", text)], index=index)
-        return item

@@ -9,13 +9,13 @@ import anyio
 import attrs
 
 from ._certainty import Certainty
-from ._evidence import Answer, Silence, weigh
-from ._evidence import Failure as _Failure
+from ._evidence import Answer, Silence
 from ._pacing import Pace
 from ._secret import mask_number
-from ._wire import Verdict, encode_request, read_result
+from ._wire import encode_request, read_result
+from ._work import Work
 from .abc import Exchange, Flight
-from .errors import MultiWhatsError, NotSentError, SendError
+from .errors import MultiWhatsError, SendError
 from .models import ButtonMessage
 from .options import Timeouts
 from .outcomes import Attempt, Outcome
@@ -104,7 +104,7 @@ class Deliverer:
                 call is cancelled.
         """
         sender = message.sender or self._sender or ""
-        work = _Work(
+        work = Work(
             message=message,
             key=message.identity(sender) if key is None else key,
             sender=sender,
@@ -127,7 +127,7 @@ class Deliverer:
             await _tell(self._on_outcome, outcome)
         return outcome
 
-    def _finish(self, work: "_Work", record: Callable[[Outcome], None] | None) -> Outcome:
+    def _finish(self, work: Work, record: Callable[[Outcome], None] | None) -> Outcome:
         """Build the outcome from the last verdict and hand it over at once."""
         verdict = work.verdict
         if verdict.receipt is None and work.doubt is not None:
@@ -149,7 +149,7 @@ class Deliverer:
             record(outcome)
         return outcome
 
-    async def _attempts(self, work: "_Work") -> None:
+    async def _attempts(self, work: Work) -> None:
         """Attempt until there is an outcome; ``work.verdict`` holds what is known all along."""
         while await self._begin(work):
             try:
@@ -163,7 +163,7 @@ class Deliverer:
                 return
             await self._sleep(delay)
 
-    async def _begin(self, work: "_Work") -> bool:
+    async def _begin(self, work: Work) -> bool:
         """Wait until an attempt may begin; tell whether it may."""
         longest = None if self._patient else self._policy.max_retry_after
         begun = False
@@ -186,10 +186,10 @@ class Deliverer:
             return 0.0
         return min(LEAST_SECONDS, self._timeouts.attempt, self._deadline / 2)
 
-    def _ends(self, work: "_Work") -> float:
+    def _ends(self, work: Work) -> float:
         return float("inf") if self._deadline is None else work.began + self._deadline
 
-    async def _attempt(self, work: "_Work") -> Attempt:
+    async def _attempt(self, work: Work) -> Attempt:
         """Make one attempt and note what it came to."""
         flight = self._exchange.flight()
         started = self._clock()
@@ -243,7 +243,7 @@ class Deliverer:
         assert flight.result is not None  # noqa: S101  # the exchange has set it
         return flight.result
 
-    def _note(self, work: "_Work", result: Answer | Silence, started: float) -> None:
+    def _note(self, work: Work, result: Answer | Silence, started: float) -> None:
         """Tell the pace what the attempt came to, at once: others must not knock meanwhile."""
         error = work.verdict.error
         throttled = error is not None and is_later(error)
@@ -259,7 +259,7 @@ class Deliverer:
                 until = self._clock() + work.proposal
                 self._pace.pause.extend(until, "the server asked to come back later")
 
-    async def _plan(self, work: "_Work") -> float | None:
+    async def _plan(self, work: Work) -> float | None:
         """Return the seconds after which to attempt again, or None for no more."""
         error = work.verdict.error
         if error is None or work.attempts >= self._policy.limit(error):
@@ -277,7 +277,7 @@ class Deliverer:
             await _tell(self._on_retry, self._details(work, error, delay))
         return delay
 
-    async def _decide(self, work: "_Work", error: SendError, proposal: float) -> float | None:
+    async def _decide(self, work: Work, error: SendError, proposal: float) -> float | None:
         """Return the delay of the policy, or of the user's hook where there is one."""
         may = self._policy.may_retry(error) and error.cause != "SSLCertVerificationError"
         if is_later(error) and not self._patient and proposal > self._policy.max_retry_after + 1:
@@ -293,7 +293,7 @@ class Deliverer:
             return details.delay
         return self._policy.heed(answer, details, proposal)
 
-    def _details(self, work: "_Work", error: SendError, delay: float | None) -> RetryDetails:
+    def _details(self, work: Work, error: SendError, delay: float | None) -> RetryDetails:
         return RetryDetails(
             message=work.message,
             key=work.key,
@@ -303,7 +303,7 @@ class Deliverer:
             elapsed=self._clock() - work.began,
         )
 
-    def _log(self, work: "_Work", elapsed: float) -> None:
+    def _log(self, work: Work, elapsed: float) -> None:
         """Log one attempt, without the text and with the number masked."""
         if not logger.isEnabledFor(logging.DEBUG):
             return
@@ -322,66 +322,6 @@ class Deliverer:
                 "elapsed": elapsed,
             },
         )
-
-
-@attrs.define(kw_only=True, eq=False)
-class _Work:
-    """A message on its way, with what is known of it at any moment."""
-
-    message: ButtonMessage
-    key: str
-    sender: str
-    body: bytes = attrs.field(repr=False)
-    index: int
-    began: float
-    attempts: int = 0
-    unknown_attempts: int = 0
-    doubt: Verdict | None = None
-    proposal: float = 0.0
-    flight: Flight | None = None
-    _verdict: Verdict | None = None
-
-    @property
-    def verdict(self) -> Verdict:
-        """What is known now: of the attempt under way, of the last one, or of none."""
-        if self.flight is not None:
-            self.verdict = _torn(self.flight, self.message)
-        if self._verdict is not None:
-            return self._verdict
-        return _not_begun(self.message, "no attempt was made")
-
-    @verdict.setter
-    def verdict(self, verdict: Verdict) -> None:
-        self.flight = None
-        self._verdict = verdict
-        if verdict.certainty is Certainty.UNKNOWN:
-            self.unknown_attempts += 1
-            self.doubt = verdict
-
-    def in_flight(self, flight: Flight) -> None:
-        """Note that an attempt is under way: until its verdict, its evidence decides."""
-        self.flight = flight
-
-    def give_up(self, why: str) -> None:
-        """Note why no further attempt is made; what an earlier one came to stands."""
-        if self._verdict is None:
-            self._verdict = _not_begun(self.message, why)
-
-
-def _torn(flight: Flight, message: ButtonMessage) -> Verdict:
-    """Return what is known of an attempt that was torn from outside."""
-    result = flight.result
-    if result is None:
-        failure = _Failure(cause="Cancelled", text="the attempt was ended before its answer came")
-        result = Silence(failure=failure, certainty=weigh(flight.evidence, failure))
-    return read_result(result, message)
-
-
-def _not_begun(message: ButtonMessage, why: str) -> Verdict:
-    """Return the verdict on a message that was never attempted."""
-    recipient = mask_number(message.to)
-    text = f"The message to {recipient} was not sent: {why}"
-    return Verdict(error=NotSentError(text, recipient=recipient, cause="NotTried"))
 
 
 def _log_cancelled(outcome: Outcome) -> None:

@@ -10,8 +10,9 @@ from typing import Any, Final, Self
 import attrs
 import httpx
 
-from ._bulk import BulkOptions, BulkRun, Messages, OnProgress
+from ._bulk import BulkOptions, BulkRun, OnProgress
 from ._delivery import Deliverer
+from ._intake import Messages
 from ._pacing import BreakerState, Concurrency, Pace, Pause, RateGate
 from ._settings import (
     BASE_URL,

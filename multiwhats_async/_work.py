@@ -1,0 +1,71 @@
+"""A message on its way, with what is known of it at any moment."""
+
+import attrs
+
+from ._certainty import Certainty
+from ._evidence import Failure, Silence, weigh
+from ._secret import mask_number
+from ._wire import Verdict, read_result
+from .abc import Flight
+from .errors import NotSentError
+from .models import ButtonMessage
+
+
+@attrs.define(kw_only=True, eq=False)
+class Work:
+    """A message on its way, with what is known of it at any moment."""
+
+    message: ButtonMessage
+    key: str
+    sender: str
+    body: bytes = attrs.field(repr=False)
+    index: int
+    began: float
+    attempts: int = 0
+    unknown_attempts: int = 0
+    doubt: Verdict | None = None
+    proposal: float = 0.0
+    flight: Flight | None = None
+    _verdict: Verdict | None = None
+
+    @property
+    def verdict(self) -> Verdict:
+        """What is known now: of the attempt under way, of the last one, or of none."""
+        if self.flight is not None:
+            self.verdict = _torn(self.flight, self.message)
+        if self._verdict is not None:
+            return self._verdict
+        return _not_begun(self.message, "no attempt was made")
+
+    @verdict.setter
+    def verdict(self, verdict: Verdict) -> None:
+        self.flight = None
+        self._verdict = verdict
+        if verdict.certainty is Certainty.UNKNOWN:
+            self.unknown_attempts += 1
+            self.doubt = verdict
+
+    def in_flight(self, flight: Flight) -> None:
+        """Note that an attempt is under way: until its verdict, its evidence decides."""
+        self.flight = flight
+
+    def give_up(self, why: str) -> None:
+        """Note why no further attempt is made; what an earlier one came to stands."""
+        if self._verdict is None:
+            self._verdict = _not_begun(self.message, why)
+
+
+def _torn(flight: Flight, message: ButtonMessage) -> Verdict:
+    """Return what is known of an attempt that was torn from outside."""
+    result = flight.result
+    if result is None:
+        failure = Failure(cause="Cancelled", text="the attempt was ended before its answer came")
+        result = Silence(failure=failure, certainty=weigh(flight.evidence, failure))
+    return read_result(result, message)
+
+
+def _not_begun(message: ButtonMessage, why: str) -> Verdict:
+    """Return the verdict on a message that was never attempted."""
+    recipient = mask_number(message.to)
+    text = f"The message to {recipient} was not sent: {why}"
+    return Verdict(error=NotSentError(text, recipient=recipient, cause="NotTried"))
