@@ -119,6 +119,8 @@ class BulkRun:
         self._failure: Exception | None = None
         self._deliveries: set[anyio.CancelScope] = set()
         self._pulls: set[anyio.CancelScope] = set()
+        self._turn = anyio.Lock()
+        self._finished_one = anyio.Event()
 
     # --- what a user calls --------------------------------------------------------------------
 
@@ -147,8 +149,7 @@ class BulkRun:
     @property
     def report(self) -> Report:
         """The counts: of the whole run after the block, so far within it."""
-        progress = self.progress
-        return Report.of(progress)
+        return Report.of(self.progress)
 
     def stop(self, why: str = "stop() was called") -> None:
         """Begin no further attempt; those under way are taken to their end.
@@ -193,8 +194,6 @@ class BulkRun:
         self._seen = SeenKeys()
         self._began = self._clock()
         self._out, self._in = anyio.create_memory_object_stream[Outcome](self._options.workers)
-        self._turn = anyio.Lock()
-        self._finished_one = anyio.Event()
         self._tasks = anyio.create_task_group()
         await self._tasks.__aenter__()
         self._tasks.start_soon(self._run)

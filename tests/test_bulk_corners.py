@@ -355,6 +355,17 @@ async def test_a_number_that_looks_like_the_key_stays_a_number() -> None:
     assert (receipt.id, receipt.message) == (12345678, "key ****")
 
 
+async def test_a_run_may_be_stopped_before_it_is_begun() -> None:
+    """Then nothing of it is sent."""
+    vendor = Vendor()
+    async with vendor.client() as client:
+        run = client.bulk(messages(3))
+        run.abort("changed my mind")
+        async with run:
+            assert [outcome.certainty async for outcome in run] == [Certainty.NOT_SENT] * 3
+    assert (vendor.total, run.report.stopped) == (0, "changed my mind")
+
+
 @pytest.mark.parametrize("kind", ["list", "generator"])
 async def test_two_runs_share_a_client(kind: str) -> None:
     """Each has its own outcomes."""
