@@ -30,6 +30,7 @@ from ._secret import mask_number
 from ._stopping import Stop, StopRules
 from .abc import Flight, Sender
 from .errors import (
+    NOT_TRIED,
     ConfigurationError,
     MultiWhatsError,
     NotSentError,
@@ -351,7 +352,7 @@ class BulkRun:
         error = NotSentError(
             f"The message to {recipient} was not tried: {why}",
             recipient=recipient,
-            cause="NotTried",
+            cause=NOT_TRIED,
         )
         return Outcome(
             message=message, key=key, certainty=error.certainty, error=error, index=index

@@ -82,7 +82,7 @@ def normalise_number(text: str) -> str:
     if len(digits) < least:
         raise NumberError(
             f"only {len(digits)} digits, fewer than {least}: "
-            "write the whole number with its country code, such as 905374937766"
+            "write all of it with its country code, such as +90 537 493 77 66"
         )
     if len(digits) > MAX_DIGITS:
         raise NumberError(f"{len(digits)} digits, more than the {MAX_DIGITS} of ITU-T E.164")
@@ -93,7 +93,7 @@ def _strip(text: str) -> str:
     """Return the bare digits of a number in any notation, or raise a NumberError."""
     compact = _SEPARATORS.sub("", text)
     if not compact:
-        raise NumberError("empty: write the number with its country code, such as 905374937766")
+        raise NumberError("empty: write it with its country code, such as +90 537 493 77 66")
     if re.search(r"\d[eE][+]?\d", compact) or "," in compact:
         raise NumberError(
             "looks like a number that a spreadsheet rewrote (9.05E+11): "
@@ -109,7 +109,10 @@ def _strip(text: str) -> str:
     if not international and digits.startswith("00"):
         digits = digits[2:]
     if digits.startswith("0"):
-        raise NumberError("begins with 0, so it has no country code: write 90537… instead of 0537…")
+        raise NumberError(
+            "begins with 0, so it has no country code: "
+            "write the country code in place of the 0, such as 90 for Türkiye"
+        )
     if not digits:
-        raise NumberError("empty: write the number with its country code, such as 905374937766")
+        raise NumberError("empty: write it with its country code, such as +90 537 493 77 66")
     return digits

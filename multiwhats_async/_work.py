@@ -7,7 +7,7 @@ from ._evidence import Failure, Silence, weigh
 from ._secret import mask_number
 from ._wire import Verdict, read_result
 from .abc import Flight
-from .errors import NotSentError
+from .errors import NOT_TRIED, NotSentError
 from .models import ButtonMessage
 
 
@@ -68,4 +68,4 @@ def _not_begun(message: ButtonMessage, why: str) -> Verdict:
     """Return the verdict on a message that was never attempted."""
     recipient = mask_number(message.to)
     text = f"The message to {recipient} was not sent: {why}"
-    return Verdict(error=NotSentError(text, recipient=recipient, cause="NotTried"))
+    return Verdict(error=NotSentError(text, recipient=recipient, cause=NOT_TRIED))

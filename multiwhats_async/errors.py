@@ -18,11 +18,14 @@ number. All of them pickle. The meaning of single statuses is assumed: the vendo
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Final, Self
 
 import attrs
 
 from ._certainty import Certainty
+
+NOT_TRIED: Final = "NotTried"
+"""The ``cause`` of an error whose message was never attempted."""
 
 
 class MultiWhatsError(Exception):

@@ -105,7 +105,7 @@ def _checked_number(field: str, value: object, problems: list[Problem]) -> str:
     """Return the digits of a number, noting in ``problems`` why it is none."""
     if not isinstance(value, str):
         problems.append(
-            Problem(field, f"must be text such as '905374937766', not {type(value).__name__}")
+            Problem(field, f"must be text such as '+90 537 493 77 66', not {type(value).__name__}")
         )
         return ""
     try:

@@ -67,6 +67,8 @@ async def test_the_fastapi_example_answers(
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://web") as web,
     ):
         answer = (await web.post("/ask/905374937766")).json()
+        refused = await web.post("/ask/0537")
+    assert (refused.status_code, "begins with 0" in refused.text) == (422, True)
     assert (answer["certainty"], sandbox.emulator.stats().accepted) == ("accepted", 1)
 
 

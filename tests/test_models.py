@@ -55,7 +55,7 @@ def test_every_problem_is_listed_at_once() -> None:
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ((905374937766, "Hi", ["a"]), "to: must be text such as '905374937766', not int"),
+        ((905374937766, "Hi", ["a"]), "to: must be text such as '+90 537 493 77 66', not int"),
         ((RECIPIENT, None, ["a"]), "message: must be text, not NoneType"),
         ((RECIPIENT, "\ud83d", ["a"]), "message: holds half an emoji"),
         ((RECIPIENT, "x" * 1025, ["a"]), "message: has 1025 characters, more than WhatsApp's 1024"),

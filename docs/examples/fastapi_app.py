@@ -2,9 +2,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, HTTPException
 
-from multiwhats_async import AsyncMultiWhats, ButtonMessage
+from multiwhats_async import AsyncMultiWhats, ButtonMessage, InvalidMessageError
 
 
 @asynccontextmanager
@@ -18,5 +18,8 @@ app = FastAPI(lifespan=lifespan)
 
 @app.post("/ask/{number}")
 async def ask(number: str) -> dict[str, Any]:
-    message = ButtonMessage(number, "Is 10:00 all right?", ["👍 Yes", "⛔ No"])
+    try:
+        message = ButtonMessage(number, "Is 10:00 all right?", ["👍 Yes", "⛔ No"])
+    except InvalidMessageError as error:
+        raise HTTPException(422, str(error)) from None
     return (await app.state.whatsapp.deliver(message)).to_dict()

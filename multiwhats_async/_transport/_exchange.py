@@ -252,6 +252,8 @@ class HttpxExchange:
         certificate = _certificate_error(error)
         told = certificate or error
         text = " ".join(self._key.redact(str(told)).split())
+        if isinstance(error, _BEFORE_WRITING):
+            text = f"{self._url.netloc.decode()}: {text}"
         return Failure(
             cause=type(told).__name__,
             text=text if len(text) <= _MAX_TEXT else text[: _MAX_TEXT - 1] + "…",

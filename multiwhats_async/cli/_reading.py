@@ -47,6 +47,14 @@ class Checked:
     problems: tuple[BadCell, ...] = ()
     unreadable: str | None = None
 
+    @property
+    def lacks_sender(self) -> bool:
+        """Whether all that is wrong is that nobody said which number sends."""
+        return bool(self.problems) and all(NO_SENDER in bad.text for bad in self.problems)
+
+
+NO_SENDER: Final = "no number to send from: give --from, or fill in the column from"
+
 
 class ChangedError(Exception):
     """The file is not what it was when it was checked."""
@@ -86,13 +94,24 @@ def check(file: BinaryIO, *, encoding: str = DEFAULT_ENCODING, sender: str | Non
     good = bad = repeated = 0
     problems: list[BadCell] = []
     unreadable: str | None = None
-    seen = SeenKeys()
+    seen, contents = SeenKeys(), SeenKeys()
     try:
         for record in read_records(file, encoding=encoding):
             built = build(record, sender=sender)
             if isinstance(built, ButtonMessage):
-                good += 1
-                repeated += not seen.add(built.identity(sender))
+                if seen.add(built.identity(sender)):
+                    good += 1
+                elif built.key is not None and contents.add(_content(built, sender)):
+                    bad += 1
+                    text = "is the key of another message above: give each message its own"
+                    bad_key = BadCell(line=record.line, column="key", text=text)
+                    problems += [bad_key][: MAX_SHOWN - len(problems)]
+                    continue
+                else:
+                    good += 1
+                    repeated += 1
+                if built.key is not None:
+                    contents.add(_content(built, sender))
             else:
                 bad += 1
                 problems += built[: MAX_SHOWN - len(problems)]
@@ -100,9 +119,15 @@ def check(file: BinaryIO, *, encoding: str = DEFAULT_ENCODING, sender: str | Non
         unreadable = str(error)
     finally:
         seen.close()
+        contents.close()
     return Checked(
         good=good, bad=bad, repeated=repeated, problems=tuple(problems), unreadable=unreadable
     )
+
+
+def _content(message: ButtonMessage, sender: str | None) -> str:
+    """Return what stands for a message's key and all that it says."""
+    return f"{message.key}\0{attrs.evolve(message, key=None).identity(sender)}"
 
 
 class Rows:
@@ -163,8 +188,7 @@ def build(record: Record | BadCell, *, sender: str | None) -> ButtonMessage | li
     buttons, problems = _buttons(record)
     own_sender = values.get("from") or None
     if own_sender is None and sender is None:
-        text = "no number to send from: give --from, or fill in the column from"
-        problems.append(record.bad("from", text))
+        problems.append(record.bad("from", NO_SENDER))
     try:
         message = ButtonMessage(
             values["to"],

@@ -41,7 +41,7 @@ def _ending(sent: Sent) -> Iterator[Line]:
         yield Line("Not accepted:", "bold")
         for line, outcome in sent.failures:
             yield Line(f"  line {line}: {failure_text(outcome)}")
-        more = report.rejected + report.not_sent + report.unknown - len(sent.failures)
+        more = sent.failed - len(sent.failures)
         if more:
             yield Line(f"  … and {more:,} more")
     if report.unknown:

@@ -5,7 +5,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Final, TextIO
 
@@ -84,8 +84,12 @@ def open_results(path: str | None) -> Generator[WriteResult]:
             file = open(path, "x", buffering=1, encoding=encoding, newline="")  # noqa: PTH123, SIM115  # closed below
         except OSError as error:
             raise click.UsageError(f"cannot write --out {path}: {error.strerror}") from None
-        with file:
+        try:
             yield _csv(file) if is_csv else _jsonl(file)
+        finally:
+            # Every line was flushed when it was written: what cannot be written was said then.
+            with suppress(OSError):
+                file.close()
 
 
 def as_json(data: Any, *, encoding: str | None) -> str:

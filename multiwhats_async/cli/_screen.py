@@ -162,6 +162,8 @@ def write_out(text: str) -> None:
     """Print on standard output; whoever closed it has read what he wanted."""
     try:
         click.echo(text)
-    except BrokenPipeError:
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):
+            click.echo(f"multiwhats: could not print the answer: {error.strerror}", err=True)
         # Else Python would complain of it once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

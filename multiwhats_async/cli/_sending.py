@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Callable, Iterator
+from operator import itemgetter
 from typing import Any, Final, Protocol
 
 import anyio
@@ -9,8 +10,9 @@ import anyio.abc
 import attrs
 
 from .._bulk import BulkRun
+from .._certainty import Certainty
 from ..client import AsyncMultiWhats
-from ..errors import AuthenticationError, InsufficientCreditError, SendError
+from ..errors import NOT_TRIED, AuthenticationError, InsufficientCreditError, SendError
 from ..models import ButtonMessage
 from ..outcomes import Outcome, Report, StopReason
 from ._exits import ACCOUNT, ALL_ACCEPTED, INTERRUPTED, NO_ANSWER, SOME_FAILED
@@ -52,7 +54,8 @@ class Sent:
         expected: How many messages there were.
         attempts: Attempts that were begun.
         retries: Those beyond each message's first.
-        failures: The first messages that were not accepted, each with its line.
+        failed: Messages that were tried, and not accepted.
+        failures: The first of them by line, each with its line.
         problems: What went wrong beside the messages, each as a sentence.
         is_interrupted: Whether a signal stopped it.
     """
@@ -61,6 +64,7 @@ class Sent:
     expected: int
     attempts: int = 0
     retries: int = 0
+    failed: int = 0
     failures: list[tuple[int, Outcome]] = attrs.field(factory=list)
     problems: list[str] = attrs.field(factory=list)
     is_interrupted: bool = False
@@ -144,17 +148,29 @@ class _Driver:
         line = self.messages.take_line(outcome.index)
         self.sent.attempts += outcome.attempts
         self.sent.retries += max(0, outcome.attempts - 1)
-        if outcome.error is not None and len(self.sent.failures) < MAX_FAILURES_SHOWN:
+        error = outcome.error
+        # Those that were not tried are told by the reason of the stop and by their count.
+        if error is not None and error.cause != NOT_TRIED:
+            self.sent.failed += 1
             self.sent.failures.append((line, outcome))
+            self.sent.failures.sort(key=itemgetter(0))
+            del self.sent.failures[MAX_FAILURES_SHOWN:]
         if self.on_outcome is None:
+            self._note_unrecorded(line, outcome)
             return
         try:
             self.on_outcome(line, outcome)
-        except OSError as error:
+        except OSError as problem:
             # Sending on would spend credits on messages of which no record is kept.
             self.on_outcome = None
             self.run.stop("the results can no longer be written")
-            self.sent.problems.append(f"The results are not complete: {error.strerror}")
+            self.sent.problems.append(f"The results are not complete: {problem.strerror}")
+            self._note_unrecorded(line, outcome)
+
+    def _note_unrecorded(self, line: int, outcome: Outcome) -> None:
+        """Say of a message that may have gone out, and is in no file, what became of it."""
+        if outcome.certainty in (Certainty.ACCEPTED, Certainty.UNKNOWN):
+            self.sent.problems.append(f"Not recorded: line {line:,} was {outcome.certainty}")
 
     async def heed_signals(self, *, task_status: anyio.abc.TaskStatus[None]) -> None:
         """Stop the run at the first signal, give up what is under way at the second."""

@@ -121,6 +121,10 @@ def command(  # noqa: PLR0913  # one argument an option
             check_target(out, file)
         stamp = _stamp(file)
         checked = check(file, encoding=encoding, sender=plan.account.sender)
+        if checked.lacks_sender:
+            raise click.UsageError(
+                "no number to send from: give --from, set MULTIWHATS_FROM, or add a column from"
+            )
         _refuse_bad(checked, path)
         _announce(checked, plan)
         if client is None:

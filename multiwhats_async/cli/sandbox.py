@@ -27,6 +27,11 @@ DEFAULT_PORT: Final = 8787
     metavar="SPEC",
     help="What goes wrong, such as 429@every:50 or disconnect_after@nth:7; repeat it for more.",
 )
+@click.option(
+    "--magic-numbers",
+    is_flag=True,
+    help="Numbers that end in 0401, 0402, 0422, 0429, 0500, 0503 ... are answered so.",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Of faults with p:.")
 def command(
     *,
@@ -36,6 +41,7 @@ def command(
     api_key: str | None,
     budget: int | None,
     faults: tuple[str, ...],
+    magic_numbers: bool,
     seed: int,
 ) -> int:
     """Serve the MultiWhats API on this machine.
@@ -47,6 +53,7 @@ def command(
             api_keys=None if api_key is None else [api_key],
             credits=budget,
             faults=FaultPlan(faults, seed=seed),
+            magic_numbers=magic_numbers,
         )
         server = SandboxServer(emulator, host=host, port=port, allow_remote=allow_remote)
         server.serve_forever(on_start=_introduce)

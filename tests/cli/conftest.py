@@ -92,11 +92,10 @@ def program() -> Callable[..., "subprocess.Popen[str]"]:
     """Start the program as a process of its own."""
 
     def start(*argv: str | Path, **options: Any) -> "subprocess.Popen[str]":
-        root = Path(__file__).parents[2]
         command = [sys.executable, "-m", "multiwhats_async", *map(str, argv)]
         return subprocess.Popen(  # noqa: S603  # our own program
             command,
-            env={**os.environ, "PYTHONPATH": str(root), **options.pop("env", {})},
+            env={**os.environ, **options.pop("env", {})},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=options.pop("stderr_to", subprocess.PIPE),

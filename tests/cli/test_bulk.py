@@ -4,10 +4,12 @@ import csv
 import io
 import json
 import os
+import resource
 import signal
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +98,7 @@ def test_bad_rows_send_nothing(
     assert said.err.splitlines() == [
         (
             "  line 3, telefon: '•••••••7766' begins with 0, so it has no country code: "
-            "write 90537… instead of 0537…"
+            "write the country code in place of the 0, such as 90 for Türkiye"
         ),
         "  line 3, message: is empty",
         f"multiwhats: nothing was sent: 1 of 2 rows of {path} need mending",
@@ -321,6 +323,44 @@ def test_results_that_can_no_longer_be_written(
     assert "The results are not complete: No space left on device" in said.err
     assert "Stopped: the results can no longer be written. Not sent: " in said.err
     assert sandbox.emulator.stats().accepted < 500
+
+
+def test_a_full_disk_loses_no_word(
+    sandbox: SandboxServer, table: Callable[..., Path], tmp_path: Path, program: Callable[..., Any]
+) -> None:
+    """What went out and could not be recorded is named, and the report is printed."""
+    out = tmp_path / "results.jsonl"
+    process = program(
+        *("bulk", table(500), "--yes", "--out", out, "--max-concurrency", "4"),
+        env=os.environ | sandbox.env | {"MULTIWHATS_FROM": "908503080335"},
+        preexec_fn=partial(resource.setrlimit, resource.RLIMIT_FSIZE, (20_000, 20_000)),
+    )
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "The results are not complete: File too large" in err
+    assert "Stopped: the results can no longer be written" in err
+    whole = [line for line in out.read_bytes().splitlines() if line.endswith(b"}")]
+    unrecorded = err.count("was accepted")
+    assert 1 <= unrecorded <= 12
+    assert len(whole) + unrecorded == sandbox.emulator.stats().accepted
+
+
+def test_one_key_for_two_messages_is_refused(cli: Callable[..., Any], tmp_path: Path) -> None:
+    """The second would be skipped, and somebody would get nothing."""
+    path = tmp_path / "in.csv"
+    rows = ["promo,905300000001,Hi,Yes", "promo,905300000001,Hi,Yes", "promo,905300000002,Hi,Yes"]
+    path.write_text("\n".join(["key,to,message,button1", *rows]), "utf-8")
+    said = cli("bulk", path, "--yes", "--from", "908503080335", "--api-key", "K")
+    assert said.code == 3
+    assert "line 4, key: is the key of another message above" in said.err
+    assert "1 of 3 rows" in said.err
+
+
+def test_a_missing_sender_is_said_once(cli: Callable[..., Any], table: Callable[..., Path]) -> None:
+    """It is no fault of the rows."""
+    said = cli("bulk", table(5), "--yes", "--api-key", "K")
+    assert said.code == 2
+    assert said.err.count("no number to send from") == 1
 
 
 # --- what stops a run -------------------------------------------------------------------------

@@ -122,7 +122,7 @@ def test_jsonl() -> None:
         ('{"to": "1"}', "line 2: has no field for the text: name one message; nor for"),
         (
             '{"to": 905374937766, "message": "x", "buttons": ["y"]}',
-            "line 2, to: must be text such as '905374937766', not int",
+            "line 2, to: must be text such as '+90 537 493 77 66', not int",
         ),
         (
             '{"to": "905374937766", "message": 5, "buttons": 7}',

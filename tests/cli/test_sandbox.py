@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from multiwhats_async import AsyncMultiWhats
+from multiwhats_async import AsyncMultiWhats, ButtonMessage
 from multiwhats_async.cli import sandbox as module
 from multiwhats_async.sandbox import SandboxServer
 
@@ -50,6 +50,24 @@ def test_it_serves_until_a_signal(cli: Callable[..., Any], monkeypatch: pytest.M
     assert first.startswith("export MULTIWHATS_BASE_URL=http://127.0.0.1:")
     assert second == "export MULTIWHATS_API_KEY=K3Y"
     assert "0 requests read, 0 messages accepted, 0 credits, 0 sent twice" in said.err
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("flags", "status"), [((), 200), (("--magic-numbers",), 422)])
+async def test_magic_numbers_are_asked_for(
+    flags: tuple[str, ...], status: int, anyio_backend: str, program: Callable[..., Any]
+) -> None:
+    """A list of running numbers meets no fault unless it is asked for."""
+    process = program("sandbox", "--port", "0", *flags)
+    lines = [process.stdout.readline().strip() for _ in range(2)]
+    env = dict(line.removeprefix("export ").split("=", 1) for line in lines)
+    async with AsyncMultiWhats(
+        env["MULTIWHATS_API_KEY"], base_url=env["MULTIWHATS_BASE_URL"], sender="908503080335"
+    ) as client:
+        outcome = await client.deliver(ButtonMessage("905300000422", "Hi", ["Yes"]))
+    assert (outcome.error.status_code if outcome.error else 200) == status
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
 
 
 @pytest.mark.anyio

@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -213,3 +213,18 @@ def test_a_broken_pipe_in_this_process(monkeypatch: pytest.MonkeyPatch, tmp_path
         monkeypatch.setattr(_screen.click, "echo", broken)
         _screen.write_out("x")
         assert os.fstat(out.fileno()).st_rdev == Path(os.devnull).stat().st_rdev
+
+
+def test_an_answer_that_cannot_be_printed_is_no_failure(
+    cli: Callable[..., Any], sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The message went out: whoever reads the exit code must not send it again."""
+    full = open("/dev/full", "w", encoding="utf-8")  # noqa: PTH123, SIM115  # closing fails too
+    monkeypatch.setattr(sys, "stdout", full)
+    monkeypatch.setattr(os, "dup2", lambda *_: None)
+    said = cli("send", "--to", "905374937766", "--message", "Hi", "--button", "Yes")
+    with suppress(OSError):
+        full.close()
+    assert said.code == 0
+    assert "could not print the answer: No space left on device" in said.err
+    assert sandbox.emulator.stats().accepted == 1
