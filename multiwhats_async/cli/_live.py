@@ -85,11 +85,10 @@ class LiveScreen:
 
 
 def _counts(progress: Progress) -> Text:
-    """Return the counts, those that are not 0 in their colours."""
+    """Return the counts in their colours; those of 0 are left out, to fit a narrow terminal."""
     line = Text(no_wrap=True, overflow="ellipsis")
     for word, style in WORDS.items():
-        count = getattr(progress, word)
-        line.append(f"{word.replace('_', ' ')} {count:,}", style=style if count else "bright_black")
-        line.append("  ")
+        if count := getattr(progress, word):
+            line.append(f"{word.replace('_', ' ')} {count:,}  ", style=style)
     line.append(f"in flight {progress.in_flight:,}  credits {progress.credits:,}")
     return line

@@ -102,7 +102,7 @@ def _verdict(reckoning: Reckoning) -> Iterator[Line]:
     out = reckoning.at_sandbox[Certainty.UNKNOWN]
     yield Line(
         f"  It adds up: {report.accepted:,} accepted + {out:,} unknown that did go out "
-        f"= {stats.accepted:,} accepted by the sandbox.",
+        f"= {stats.accepted:,} at the sandbox.",
         "bold green",
     )
     if out != report.unknown:

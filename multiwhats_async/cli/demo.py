@@ -184,7 +184,7 @@ def fault_plan(recipients: Sequence[str], *, seed: int) -> tuple[FaultPlan, str]
         *(f"disconnect_after@nth:{request}" for request in torn),
     ]
     words = (
-        f"429 ({len(throttled)}), port closed for a moment, reset at accept ({len(REFUSED)}), "
-        f"cut after accept ({len(torn)}), 422 (1)"
+        f"429 ({len(throttled)}), 422 (1), port closed for a moment, "
+        f"{len(REFUSED)} resets, {len(torn)} cuts"
     )
     return FaultPlan(faults), words

@@ -97,7 +97,7 @@ def _said(reckoning: Reckoning) -> str:
 def test_what_adds_up_is_said() -> None:
     """The line names the unknown messages that did go out, and those that did not."""
     assert GOOD.adds_up
-    assert "5 accepted + 1 unknown that did go out = 6 accepted by the sandbox." in _said(GOOD)
+    assert "5 accepted + 1 unknown that did go out = 6 at the sandbox." in _said(GOOD)
     assert "The other 1 unknown did not go out." in _said(GOOD)
 
 
