@@ -1,7 +1,7 @@
 """Small frozen value objects for options, each default a named constant with its source."""
 
 import math
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeGuard
 
 import attrs
 
@@ -19,7 +19,7 @@ DEFAULT_READ_SECONDS: Final = 25.0
 
 def positive(owner: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
     """Refuse anything but a finite number above 0; an attrs validator."""
-    if not is_number(value) or value <= 0:  # type: ignore[operator]  # is_number narrows it
+    if not is_number(value) or value <= 0:
         raise ConfigurationError(
             f"{type(owner).__name__}.{attribute.name} must be a number above 0, not {value!r}"
         )
@@ -27,7 +27,7 @@ def positive(owner: object, attribute: "attrs.Attribute[Any]", value: object) ->
 
 def not_negative(owner: object, attribute: "attrs.Attribute[Any]", value: object) -> None:
     """Refuse anything but a finite number of at least 0; an attrs validator."""
-    if not is_number(value) or value < 0:  # type: ignore[operator]  # is_number narrows it
+    if not is_number(value) or value < 0:
         raise ConfigurationError(
             f"{type(owner).__name__}.{attribute.name} must be 0 or more, not {value!r}"
         )
@@ -42,7 +42,7 @@ def at_least_one(owner: object, attribute: "attrs.Attribute[Any]", value: object
         )
 
 
-def is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[int | float]:
     """Tell whether a value is a finite int or float (a bool is neither)."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 

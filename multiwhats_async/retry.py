@@ -162,8 +162,8 @@ class RetryPolicy:
             return None
         if answer is True:
             return fallback if details.delay is None else details.delay
-        if is_number(answer) and answer >= 0:  # type: ignore[operator]  # is_number narrows it
-            return float(answer)  # type: ignore[arg-type]  # likewise
+        if is_number(answer) and answer >= 0:
+            return float(answer)
         return details.delay
 
 
