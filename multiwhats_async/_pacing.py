@@ -35,7 +35,7 @@ class AdaptiveLimit:
 
     def __init__(self, ceiling: int) -> None:
         self._ceiling = ceiling
-        self.value = float(min(FIRST_LIMIT, ceiling))
+        self.value: float = float(min(FIRST_LIMIT, ceiling))
         self._seeking = True
         self._cut_at = float("-inf")
 
@@ -69,8 +69,8 @@ class Concurrency:
 
     def __init__(self, ceiling: int) -> None:
         self.ceiling = ceiling
-        self.limit = AdaptiveLimit(ceiling)
-        self.limiter = anyio.CapacityLimiter(int(self.limit.value))
+        self.limit: AdaptiveLimit = AdaptiveLimit(ceiling)
+        self.limiter: anyio.CapacityLimiter = anyio.CapacityLimiter(int(self.limit.value))
 
     def grow(self) -> None:
         """Note an attempt that the server answered."""
@@ -126,7 +126,7 @@ class BreakerState:
         self._pause = settings.pause
         self._failed_probes = 0
         self._probing = False
-        self.knows_the_server = False
+        self.knows_the_server: bool = False
         self.open_until: float | None = None
 
     @property
@@ -210,7 +210,7 @@ class RateGate:
     """
 
     def __init__(self, limiter: RateLimiter) -> None:
-        self.reserve = limiter.reserve
+        self.reserve: Callable[[str], Awaitable[float]] = limiter.reserve
         self._turns: dict[str, anyio.Lock] = {}
 
     def turn(self, sender: str) -> anyio.Lock:
