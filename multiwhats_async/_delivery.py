@@ -342,11 +342,14 @@ def _methods(hooks: Iterable[object], name: str) -> tuple[Callable[[Any], Any], 
 
 async def _tell(methods: Iterable[Callable[[Any], Any]], details: object) -> None:
     """Tell hooks, each in its turn; one that raises is logged and costs nothing."""
-    for method in methods:
-        try:
-            await settle(method(details))
-        except Exception:
-            logger.exception("A hook raised; the message is not affected")
+    # Where the call is cancelled already, as by the stop of a run, a hook still has its time.
+    cancelled = anyio.current_effective_deadline() == float("-inf")
+    with anyio.move_on_after(HOOK_SECONDS if cancelled else None, shield=cancelled):
+        for method in methods:
+            try:
+                await settle(method(details))
+            except Exception:
+                logger.exception("A hook raised; the message is not affected")
 
 
 async def settle(answer: Any) -> Any:

@@ -217,8 +217,8 @@ def parse_retry_after(value: str | None, date: str | None) -> float | None:
         return None
     text = value.strip()
     if text.isascii() and text.isdigit():
-        # Cut before it is read: int() refuses thousands of digits.
-        seconds = float(text[-400:]) if len(text) <= 18 else LONGEST_RETRY_AFTER  # noqa: PLR2004
+        # Not by int(), which refuses thousands of digits; float() makes them infinite.
+        seconds = float(text)
         return min(seconds, LONGEST_RETRY_AFTER)
     try:
         until = parsedate_to_datetime(text)

@@ -355,6 +355,32 @@ async def test_a_number_that_looks_like_the_key_stays_a_number() -> None:
     assert (receipt.id, receipt.message) == (12345678, "key ****")
 
 
+@pytest.mark.parametrize("status", [200, 402])
+async def test_hooks_are_told_of_what_finishes_after_the_stop(status: int) -> None:
+    """Every attempt and every outcome, of the message that stops the run and of the others."""
+    told: list[int] = []
+    attempts: list[int] = []
+
+    class Hook:
+        async def on_attempt(self, attempt: Attempt) -> None:
+            await anyio.sleep(0.1)
+            attempts.append(attempt.number)
+
+        async def on_outcome(self, outcome: Outcome) -> None:
+            await anyio.sleep(0.1)
+            told.append(outcome.index)
+
+    vendor = Vendor(latency=1)
+    vendor.always = lambda *_: answer(status) if status != 200 else None
+    async with vendor.client(hooks=[Hook()], max_concurrency=4) as client:
+        async with client.bulk(messages(50)) as run:
+            await anyio.sleep(0.5)
+            if status == 200:
+                run.stop()
+    assert sorted(told) == [0, 1, 2, 3]
+    assert len(attempts) == vendor.total == 4
+
+
 async def test_a_run_may_be_stopped_before_it_is_begun() -> None:
     """Then nothing of it is sent."""
     vendor = Vendor()

@@ -33,7 +33,7 @@ def measure(kind: str) -> None:
         for number in range(COUNT):
             kept.add(blake2b(str(number).encode(), digest_size=16).digest())
     took = time.perf_counter() - began
-    print(f"{kind:9} {resident() - before:6.1f} MB  {took / COUNT * 1e6:.2f} µs a key")  # noqa: T201
+    print(f"{kind:9} {resident() - before:6.1f} MB  {took / COUNT * 1e6:.2f} µs a key")  # noqa: T201  # a program that prints figures
 
 
 if __name__ == "__main__":
