@@ -25,9 +25,10 @@ from .errors import (
     RejectedError,
     SendError,
 )
+from .ledger import MemoryLedger, SQLiteLedger
 from .models import ButtonMessage, ExtraData, MessageReceipt, MessageTarget
 from .options import WHATSAPP_LIMITS, Breaker, MessageLimits, Rate, Timeouts
-from .outcomes import Attempt, Outcome, Progress, Report, StopReason
+from .outcomes import Attempt, Outcome, Progress, Report, StopReason, Summary
 from .retry import RetryDetails, RetryPolicy
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "InvalidMessageError",
     "InvalidRequestError",
     "LedgerError",
+    "MemoryLedger",
     "MessageLimits",
     "MessageReceipt",
     "MessageTarget",
@@ -60,8 +62,10 @@ __all__ = [
     "Report",
     "RetryDetails",
     "RetryPolicy",
+    "SQLiteLedger",
     "SendError",
     "StopReason",
+    "Summary",
     "Timeouts",
     "__version__",
     "configure_converter",

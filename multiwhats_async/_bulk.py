@@ -7,11 +7,7 @@ context manager and not an async generator, because yielding inside a task group
 """
 
 import logging
-from collections.abc import (
-    Awaitable,
-    Callable,
-    Generator,
-)
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager, suppress
 from functools import partial
 from types import TracebackType
@@ -21,21 +17,12 @@ import anyio
 import anyio.lowlevel
 import attrs
 
-from ._certainty import Certainty
 from ._delivery import settle
-from ._intake import Messages, Source, Tally
-from ._keys import SeenKeys
+from ._intake import Intake, Item, Tally
 from ._pacing import Pace
-from ._secret import mask_number
 from ._stopping import Stop, StopRules
 from .abc import Flight, Sender
-from .errors import (
-    NOT_TRIED,
-    ConfigurationError,
-    MultiWhatsError,
-    NotSentError,
-)
-from .models import ButtonMessage
+from .errors import ConfigurationError, LedgerError, MultiWhatsError
 from .outcomes import Outcome, Progress, Report, StopReason
 
 logger = logging.getLogger("multiwhats_async")
@@ -75,10 +62,9 @@ class BulkRun:
     too. Every message that was taken from the input gets an outcome, whatever happens.
 
     Args:
-        messages: The input; sync or async, of any length.
+        intake: Hands out the messages of the input.
         check: Refuses a client that is not open, or not in this loop.
         sender: Takes one message to its outcome.
-        sender_number: Sends where a message names no number, or None.
         flights: The attempts under way, for :meth:`abort`.
         pace: What the sender waits for, to show it.
         options: What was asked for.
@@ -87,20 +73,18 @@ class BulkRun:
 
     def __init__(
         self,
-        messages: Messages,
+        intake: Intake,
         *,
         check: Callable[[], None],
         sender: Sender,
-        sender_number: str | None,
         flights: set[Flight],
         pace: Pace,
         options: BulkOptions,
         clock: Callable[[], float] = anyio.current_time,
     ) -> None:
         self._check = check
-        self._source = Source(messages, sender_number)
+        self._intake = intake
         self._sender = sender
-        self._sender_number = sender_number
         self._flights = flights
         self._pause = pace.pause
         self._breaker = pace.breaker
@@ -112,6 +96,7 @@ class BulkRun:
         self._tally = Tally()
         self._in_flight = 0
         self._sending = 0
+        self._entered = False
         self._began: float | None = None
         self._ended: float | None = None
         self._stopped: Stop | None = None
@@ -141,7 +126,7 @@ class BulkRun:
             elapsed=now - began,
             stopped_by=stop.reason if stop else None,
             stopped=stop.text if stop else None,
-            total=self._source.total,
+            total=self._intake.total,
             in_flight=self._in_flight,
             paused_for=paused_for,
             paused_because=because,
@@ -188,11 +173,11 @@ class BulkRun:
             raise StopAsyncIteration from None
 
     async def __aenter__(self) -> Self:
-        if self._began is not None:
+        if self._entered:
             raise ConfigurationError("This run was begun already: call bulk() for a new one")
         self._check()
-        self._source.check()
-        self._seen = SeenKeys()
+        self._entered = True
+        await self._intake.open(lambda: self._stopped is None)
         self._began = self._clock()
         self._out, self._in = anyio.create_memory_object_stream[Outcome](self._options.workers)
         self._tasks = anyio.create_task_group()
@@ -217,9 +202,16 @@ class BulkRun:
             # Without the exception: it is the caller's, and leaves the block as it is.
             await self._tasks.__aexit__(None, None, None)
         finally:
-            self._seen.close()
+            await self._close()
         if self._failure is not None and error is None:
             raise self._failure
+
+    async def _close(self) -> None:
+        """Let go of the input; a ledger that cannot be written any more has said so before."""
+        try:
+            await self._intake.aclose()
+        except LedgerError as error:
+            self._failure = self._failure or error
 
     # --- the tasks ----------------------------------------------------------------------------
 
@@ -234,7 +226,7 @@ class BulkRun:
                 if options.on_progress is not None:
                     watchers.start_soon(self._show_progress, options.on_progress)
                 async with anyio.create_task_group() as workers:
-                    for _ in range(min(options.workers, self._source.total or options.workers)):
+                    for _ in range(min(options.workers, self._intake.total or options.workers)):
                         workers.start_soon(self._work)
                 watchers.cancel_scope.cancel()
         finally:
@@ -246,8 +238,8 @@ class BulkRun:
 
     def _account_for_the_rest(self) -> None:
         """Count what a cancelled run left in a collection: it was not sent."""
-        if self._source.total is not None and not self._source.exhausted:
-            self._tally.add_untried(self._source.total)
+        if self._intake.total is not None and not self._intake.exhausted:
+            self._tally.add_untried(self._intake.total)
 
     async def _watch_for_cancellation(self) -> None:
         """Where the run is cancelled, end the attempts that have not written anything."""
@@ -276,7 +268,7 @@ class BulkRun:
         """Take one message after the other to its outcome."""
         try:
             while (pulled := await self._pull()) is not None:
-                await self._put(await self._take_to_outcome(*pulled))
+                await self._put(await self._take_to_outcome(pulled))
         except anyio.get_cancelled_exc_class():
             if anyio.current_effective_deadline() == float("-inf"):
                 raise  # ours: the run is cancelled
@@ -285,20 +277,23 @@ class BulkRun:
             self._fail(error)
 
     def _fail(self, error: Exception) -> None:
-        """Keep what broke the input, and stop."""
+        """Keep what broke the input or the ledger, and stop."""
         self._failure = self._failure or error
-        stop = Stop(StopReason.INPUT, f"{type(error).__name__} in the input")
+        if isinstance(error, LedgerError):
+            stop = Stop(StopReason.LEDGER, f"its ledger failed: {error}")
+        else:
+            stop = Stop(StopReason.INPUT, f"{type(error).__name__} in the input")
         self._stop(stop, reads_on=False)
 
-    async def _pull(self) -> tuple[int, ButtonMessage] | None:
+    async def _pull(self) -> Item | None:
         """Pull the next message, or None where no more is to be taken."""
         pulled = None
-        if not self._source.is_async:
-            pulled = self._source.pull() if self._takes_more else None
+        if not self._intake.is_async:
+            pulled = await self._intake.pull() if self._takes_more else None
         else:
             with self._scope(self._pulls):  # a stop ends the waiting for what does not come
                 async with self._turn:
-                    pulled = await self._source.pull_async() if self._takes_more else None
+                    pulled = await self._intake.pull() if self._takes_more else None
         self._in_flight += pulled is not None
         return pulled
 
@@ -316,53 +311,68 @@ class BulkRun:
     @property
     def _takes_more(self) -> bool:
         """Whether the input is read on: a stopped run leaves an iterator as it stands."""
-        return self._stopped is None or self._reads_on or self._source.total is not None
+        return self._stopped is None or self._reads_on or self._intake.total is not None
 
-    async def _take_to_outcome(self, index: int, message: ButtonMessage) -> Outcome:
-        """Send a message, unless the run is stopped or its key was seen."""
-        key = message.identity(self._sender_number)
-        if self._stopped is None and not self._seen.add(key):
-            outcome = Outcome(message=message, key=key, certainty=Certainty.SKIPPED, index=index)
-        elif await self._may_cost(index, message, key):
-            return await self._deliver(index, message, key)
+    async def _take_to_outcome(self, item: Item) -> Outcome:
+        """Send a message, unless the run is stopped or its key has its outcome."""
+        if self._stopped is None:
+            await self._admit(item)
+        if item.is_skipped:
+            outcome = item.skipped()
+        elif await self._may_cost(item):
+            return await self._deliver(item)
         else:
-            outcome = self._not_tried(index, message, key)
-        self._record([], outcome)
+            outcome = self._not_tried(item)
+        self._record(item, [], outcome)
         await anyio.lowlevel.checkpoint()
         return outcome
 
-    async def _deliver(self, index: int, message: ButtonMessage, key: str) -> Outcome:
+    async def _admit(self, item: Item) -> None:
+        """Look whether a message is to be sent; where that cannot be told, none is."""
+        try:
+            await self._intake.admit(item)
+        except LedgerError as error:
+            self._fail(error)
+
+    async def _deliver(self, item: Item) -> Outcome:
         """Take one message through the sender, in a scope that a stop can end."""
         outcomes: list[Outcome] = []
         self._sending += 1
         try:
             with self._scope(self._deliveries):
                 await self._sender.deliver(
-                    message, key=key, index=index, record=partial(self._record, outcomes)
+                    item.message,
+                    key=item.key,
+                    index=item.index,
+                    record=partial(self._record, item, outcomes),
+                    claim=item.claim,
                 )
+        except LedgerError as error:
+            self._fail(error)
         finally:
             self._sending -= 1
             self._wake()
+            await self._settle(item, outcomes)
         return outcomes[0]
 
-    def _not_tried(self, index: int, message: ButtonMessage, key: str) -> Outcome:
-        """Return the outcome of a message that the run was stopped before."""
-        why = self._stopped.text if self._stopped else "the run was cancelled"
-        recipient = mask_number(message.to)
-        error = NotSentError(
-            f"The message to {recipient} was not tried: {why}",
-            recipient=recipient,
-            cause=NOT_TRIED,
-        )
-        return Outcome(
-            message=message, key=key, certainty=error.certainty, error=error, index=index
-        )
+    async def _settle(self, item: Item, outcomes: list[Outcome]) -> None:
+        """Put the outcome on record, before anybody is told of it."""
+        if item.claim is not None and outcomes:
+            try:
+                await item.claim.settle(outcomes[0])
+            except LedgerError as error:
+                self._fail(error)
 
-    def _record(self, outcomes: list[Outcome], outcome: Outcome) -> None:
+    def _not_tried(self, item: Item) -> Outcome:
+        """Return the outcome of a message that the run was stopped before."""
+        return item.not_tried(self._stopped.text if self._stopped else "the run was cancelled")
+
+    def _record(self, item: Item, outcomes: list[Outcome], outcome: Outcome) -> None:
         """Note an outcome at once: from here on it is counted, whatever is cancelled."""
         outcomes.append(outcome)
         self._in_flight -= 1
-        self._tally.add(outcome)
+        before = 0 if item.claim is None else item.claim.unknown_attempts
+        self._tally.add(outcome, doubts_before=before)
         stop = self._rules.judge(outcome) if self._stopped is None else None
         if stop is None and self._breaker is not None and self._breaker.exhausted:
             stop = Stop(StopReason.SILENT, "the server has stopped answering")
@@ -377,7 +387,7 @@ class BulkRun:
             except anyio.WouldBlock:
                 await self._out.send(outcome)
 
-    async def _may_cost(self, index: int, message: ButtonMessage, key: str) -> bool:
+    async def _may_cost(self, item: Item) -> bool:
         """Wait until one more message cannot take the cost above the limit; tell whether it may."""
         limit = self._options.max_credits
         while limit is not None and self._stopped is None:
@@ -391,7 +401,7 @@ class BulkRun:
             try:
                 await self._finished_one.wait()
             except BaseException:
-                self._record([], self._not_tried(index, message, key))
+                self._record(item, [], self._not_tried(item))
                 raise
         return self._stopped is None
 

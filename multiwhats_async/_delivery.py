@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final
 
 import anyio
+import anyio.lowlevel
 import attrs
 
 from ._certainty import Certainty
@@ -14,8 +15,8 @@ from ._pacing import Pace
 from ._secret import mask_number
 from ._wire import encode_request, read_result
 from ._work import Work
-from .abc import Exchange, Flight
-from .errors import MultiWhatsError, SendError
+from .abc import Claim, Exchange, Flight
+from .errors import LedgerError, MultiWhatsError, SendError
 from .models import ButtonMessage
 from .options import Timeouts
 from .outcomes import Attempt, Outcome
@@ -93,6 +94,7 @@ class Deliverer:
         key: str | None = None,
         index: int = 0,
         record: Callable[[Outcome], None] | None = None,
+        claim: Claim | None = None,
     ) -> Outcome:
         """Send a message, and again where that is safe; return what became of it.
 
@@ -102,6 +104,10 @@ class Deliverer:
             index: Its position in the input.
             record: Called once with the outcome, at once and without awaiting, even where the
                 call is cancelled.
+            claim: The message's place in a ledger, or None.
+
+        Raises:
+            LedgerError: An intent could not be recorded; the outcome is handed over all the same.
         """
         sender = message.sender or self._sender or ""
         work = Work(
@@ -111,6 +117,7 @@ class Deliverer:
             body=encode_request(message, sender),
             index=index,
             began=self._clock(),
+            claim=claim,
         )
         try:
             await self._attempts(work)
@@ -137,9 +144,9 @@ class Deliverer:
             key=work.key,
             certainty=verdict.certainty,
             receipt=verdict.receipt,
-            error=verdict.error and verdict.error.with_fields(attempts=work.attempts),
-            attempts=work.attempts,
-            unknown_attempts=work.unknown_attempts,
+            error=verdict.error and verdict.error.with_fields(attempts=work.all_attempts),
+            attempts=work.all_attempts,
+            unknown_attempts=work.all_unknown_attempts,
             index=work.index,
             elapsed=self._clock() - work.began,
         )
@@ -161,6 +168,8 @@ class Deliverer:
             delay = await self._plan(work)
             if delay is None:
                 return
+            if work.claim is not None and work.doubt is None:
+                await work.claim.postpone()
             await self._sleep(delay)
 
     async def _begin(self, work: Work) -> bool:
@@ -169,15 +178,43 @@ class Deliverer:
         begun = False
         with anyio.CancelScope(deadline=self._ends(work)) as scope:
             begun = await self._pace.acquire(work, work.sender, longest=longest)
-        if begun and self._ends(work) - self._clock() < self._least:
-            self._pace.release(work)
-            begun = False
-        elif not begun and not scope.cancelled_caught:
+        if begun:
+            begun = await self._intend(work)
+        elif not scope.cancelled_caught:
             paused = self._pace.pause.remaining(self._clock())
             work.give_up(f"the server asked to wait, for {paused:.0f} s more: no attempt was made")
         if not begun:
             work.give_up("its deadline leaves no time for an attempt")
         return begun
+
+    async def _intend(self, work: Work) -> bool:
+        """Put the intent on record, now that its turn has come; tell whether there is time left.
+
+        Where the answer is no, or an error, the place is given back.
+        """
+        try:
+            if work.claim is not None and self._has_time(work):
+                await work.claim.intend()
+                await anyio.lowlevel.checkpoint()  # a stop that came meanwhile: nothing is written
+            if self._has_time(work):
+                return True
+        except LedgerError:
+            work.give_up("its intent could not be recorded")
+            self._give_back(work)
+            raise
+        except BaseException:
+            self._give_back(work)
+            raise
+        self._give_back(work)
+        return False
+
+    def _give_back(self, work: Work) -> None:
+        """Give back the place of an attempt that is not made."""
+        self._pace.release(work)
+        self._pace.release_probe()
+
+    def _has_time(self, work: Work) -> bool:
+        return self._ends(work) - self._clock() >= self._least
 
     @property
     def _least(self) -> float:

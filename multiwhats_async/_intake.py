@@ -1,9 +1,29 @@
 """What goes into a bulk run and what comes out of it: the input, checked, and the counts."""
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sized
+from collections.abc import (
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sized,
+)
+
+import attrs
 
 from ._certainty import Certainty
-from .errors import ConfigurationError, InvalidMessageError, Problem
+from ._keys import SeenKeys
+from ._secret import mask_number
+from .abc import Claim
+from .errors import (
+    NOT_TRIED,
+    ConfigurationError,
+    InvalidMessageError,
+    NotSentError,
+    Problem,
+    SendError,
+)
 from .models import ButtonMessage
 from .outcomes import Outcome
 
@@ -19,10 +39,15 @@ class Tally:
         self._dearest: int | float = 1  # what a message costs at most, as far as is known
         self.credits: int | float = 0
 
-    def add(self, outcome: Outcome) -> None:
-        """Count one outcome."""
+    def add(self, outcome: Outcome, *, doubts_before: int) -> None:
+        """Count one outcome.
+
+        Args:
+            outcome: The outcome.
+            doubts_before: How many of its unknown attempts belong to earlier runs.
+        """
         self._counts[outcome.certainty] += 1
-        self._doubtful += outcome.unknown_attempts
+        self._doubtful += max(0, outcome.unknown_attempts - doubts_before)
         self.credits += outcome.credits
         self._dearest = max(self._dearest, outcome.credits)
 
@@ -101,3 +126,120 @@ class Source:
             )
             raise InvalidMessageError([Problem("sender", text)], index=index)
         return item
+
+
+@attrs.define(kw_only=True, eq=False)
+class Item:
+    """One message of a run, as its intake hands it out.
+
+    Attributes:
+        index: Its position in the input.
+        message: The message.
+        key: Its key.
+        claim: Its place in a ledger, or None.
+        is_skipped: Whether it is not to be sent, because its key has its outcome.
+    """
+
+    index: int
+    message: ButtonMessage
+    key: str
+    claim: Claim | None = None
+    is_skipped: bool = False
+
+    @classmethod
+    def claimed(cls, claim: Claim) -> "Item":
+        """Return the item of a message that was claimed from a ledger."""
+        item = cls(index=claim.index, message=claim.message, key=claim.key)
+        item.take(claim)
+        return item
+
+    def take(self, claim: Claim) -> None:
+        """Note the message's place in the ledger."""
+        self.claim = claim
+        self.is_skipped = not claim.may_send
+
+    def skipped(self) -> Outcome:
+        """Return the outcome of a message that is not to be sent."""
+        return Outcome(
+            message=self.message,
+            key=self.key,
+            certainty=Certainty.SKIPPED,
+            index=self.index,
+            earlier=None if self.claim is None else self.claim.earlier,
+        )
+
+    def not_tried(self, why: str) -> Outcome:
+        """Return the outcome of a message that its run was ended before."""
+        claim = self.claim
+        recipient = mask_number(self.message.to)
+        error: SendError = NotSentError(
+            f"The message to {recipient} was not tried: {why}",
+            attempts=0 if claim is None else claim.attempts,
+            recipient=recipient,
+            cause=NOT_TRIED,
+        )
+        if claim is not None and claim.doubt is not None:
+            error = claim.doubt  # of an earlier run: that it was not tried again undoes nothing
+        return Outcome(
+            message=self.message,
+            key=self.key,
+            certainty=error.certainty,
+            error=error,
+            attempts=error.attempts,
+            unknown_attempts=0 if claim is None else claim.unknown_attempts,
+            index=self.index,
+        )
+
+
+class Intake:
+    """Hands out the messages of an input, each key once. Nothing of it is on record.
+
+    Args:
+        source: The input.
+        sender: The number that sends where a message names none.
+    """
+
+    def __init__(self, source: Source, sender: str | None) -> None:
+        self._source = source
+        self._sender = sender
+
+    @property
+    def is_async(self) -> bool:
+        """Whether a message may be long in coming."""
+        return self._source.is_async
+
+    @property
+    def total(self) -> int | None:
+        """How many messages there are, or None where the input does not tell."""
+        return self._source.total
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether all messages were handed out."""
+        return self._source.exhausted
+
+    async def open(self, goes_on: Callable[[], bool]) -> None:  # noqa: ARG002  # others load
+        """Get ready, before anything is sent.
+
+        Args:
+            goes_on: Whether the run was not stopped meanwhile.
+        """
+        self._source.check()
+        self._seen = SeenKeys()
+
+    async def pull(self) -> Item | None:
+        """Return the next message, or None at the end."""
+        source = self._source
+        pulled = await source.pull_async() if source.is_async else source.pull()
+        if pulled is None:
+            return None
+        index, message = pulled
+        return Item(index=index, message=message, key=message.identity(self._sender))
+
+    async def admit(self, item: Item) -> None:
+        """Look whether a message that was pulled is to be sent, and note it."""
+        item.is_skipped = not self._seen.add(item.key)
+
+    async def aclose(self) -> None:
+        """Let go of everything."""
+        self._seen.close()

@@ -116,6 +116,42 @@ def checked_instance(name: str, value: object, kind: type[T]) -> T:
     return value
 
 
+LONGEST_NAME: Final = 200
+"""Characters of a campaign's name. Ours: a name is no document."""
+
+
+def checked_name(name: str, value: object) -> str:
+    """Return a name of 1 to 200 characters.
+
+    Raises:
+        ConfigurationError: It is none.
+    """
+    if value is None:
+        raise ConfigurationError(
+            f"{name} is missing: name it, so that the same call goes on with it after a crash"
+        )
+    text = checked_text(name, value)
+    if not 0 < len(text) <= LONGEST_NAME:
+        raise ConfigurationError(
+            f"{name} must be a name of 1 to {LONGEST_NAME} characters, not {len(text)}"
+        )
+    return text
+
+
+def checked_text(name: str, value: object) -> str:
+    """Return a text that UTF-8 can hold.
+
+    Raises:
+        ConfigurationError: It is none.
+    """
+    text = checked_instance(name, value, str)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ConfigurationError(f"{name} holds half an emoji (a lone surrogate)") from None
+    return text
+
+
 def _checked_key(_: str, value: object) -> Secret:
     """Return the API key, shut away; the error never shows it."""
     if value is None or value == "":

@@ -6,7 +6,7 @@ from typing import Final
 import attrs
 
 from ._certainty import Certainty
-from .errors import InsufficientCreditError, RejectedError, SendError
+from .errors import NOT_TRIED, InsufficientCreditError, RejectedError, SendError
 from .outcomes import Outcome, StopReason
 
 FORBIDDEN_IN_A_ROW: Final = 3
@@ -91,6 +91,6 @@ class StopRules:
     def _note_silence(self, outcome: Outcome) -> None:
         """Count the messages without any answer that began with the run."""
         if outcome.error is not None and outcome.error.status_code is None:
-            self._silent += outcome.attempts > 0  # one that was never tried says nothing
+            self._silent += outcome.error.cause != NOT_TRIED  # one never tried says nothing
         else:
             self._silent_start = None  # it answers

@@ -6,7 +6,7 @@ from ._certainty import Certainty
 from ._evidence import Failure, Silence, weigh
 from ._secret import mask_number
 from ._wire import Verdict, read_result
-from .abc import Flight
+from .abc import Claim, Flight
 from .errors import NOT_TRIED, NotSentError
 from .models import ButtonMessage
 
@@ -21,12 +21,28 @@ class Work:
     body: bytes = attrs.field(repr=False)
     index: int
     began: float
+    claim: Claim | None = None
     attempts: int = 0
     unknown_attempts: int = 0
     doubt: Verdict | None = None
     proposal: float = 0.0
     flight: Flight | None = None
     _verdict: Verdict | None = None
+
+    def __attrs_post_init__(self) -> None:
+        """Begin with what earlier runs have left in doubt."""
+        if self.claim is not None and self.claim.doubt is not None:
+            self.doubt = Verdict(error=self.claim.doubt)
+
+    @property
+    def all_attempts(self) -> int:
+        """How many attempts were begun, with those of earlier runs."""
+        return self.attempts + (0 if self.claim is None else self.claim.attempts)
+
+    @property
+    def all_unknown_attempts(self) -> int:
+        """How many of all attempts may have gone out."""
+        return self.unknown_attempts + (0 if self.claim is None else self.claim.unknown_attempts)
 
     @property
     def verdict(self) -> Verdict:

@@ -1,15 +1,17 @@
 """The ports: what the engines ask of each other, and of what a user brings."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
+from ._certainty import Certainty
 from ._evidence import Answer, Evidence, Silence
+from .errors import SendError
 from .models import ButtonMessage
 from .options import Timeouts
-from .outcomes import Attempt, Outcome
+from .outcomes import Attempt, Outcome, Summary
 from .retry import RetryDetails
 
-__all__ = ["Exchange", "Flight", "Hooks", "RateLimiter", "Sender"]
+__all__ = ["Campaign", "Claim", "Exchange", "Flight", "Hooks", "Ledger", "RateLimiter", "Sender"]
 
 
 class Flight(Protocol):
@@ -53,6 +55,123 @@ class RateLimiter(Protocol):
         ...
 
 
+class Claim(Protocol):
+    """One message of a campaign that a run has taken from its ledger.
+
+    Attributes:
+        message: The message.
+        key: Its key.
+        index: Its position in the run's input.
+        may_send: Whether the run may send it; otherwise it is skipped.
+        earlier: What the ledger knew of it before, or None where the input has its key twice.
+        attempts: How many attempts were begun before.
+        unknown_attempts: How many of them may have gone out.
+        doubt: Why it is unknown whether it has gone out already, or None.
+    """
+
+    message: ButtonMessage
+    key: str
+    index: int
+    may_send: bool
+    earlier: Certainty | None
+    attempts: int
+    unknown_attempts: int
+    doubt: SendError | None
+
+    async def intend(self) -> None:
+        """Record durably that an attempt begins. Only when this has returned may it be written.
+
+        Raises:
+            LedgerError: It could not be recorded, or the message is no longer this run's.
+        """
+
+    async def postpone(self) -> None:
+        """Record that the last attempt provably came to nothing, and another is to follow.
+
+        Raises:
+            LedgerError: It could not be recorded.
+        """
+
+    async def settle(self, outcome: Outcome) -> None:
+        """Record durably what became of the message; nothing where it was never tried.
+
+        Raises:
+            LedgerError: It could not be recorded: the next run will call it unknown.
+        """
+
+
+class Campaign(Protocol):
+    """A campaign in a ledger, as one run that sends it sees it."""
+
+    async def load(self, first: int, messages: Sequence[ButtonMessage]) -> None:
+        """Add messages that the campaign does not have yet; note all as this run's input.
+
+        Args:
+            first: The position of the first in the input; the others follow.
+            messages: The messages.
+
+        Raises:
+            LedgerError: A key stands for another message already; none of them was added.
+        """
+
+    async def withdraw(self) -> None:
+        """Take back what this run has added and not tried: its input was refused."""
+
+    async def claim(self, count: int) -> Sequence[Claim]:
+        """Return the next messages of the input, at most so many; none at its end."""
+        ...
+
+    async def admit(self, index: int, message: ButtonMessage) -> Claim:
+        """Load one message and claim it at once, for an input that comes bit by bit."""
+        ...
+
+    async def aclose(self) -> None:
+        """End the run; what it has not tried stays pending."""
+
+
+class Ledger(Protocol):
+    """The durable record of campaigns. Nothing of it is affected by cancellation."""
+
+    async def open(self) -> None:
+        """Open it, or count one more user. What a dead process had under way is ``unknown`` now."""
+
+    async def aclose(self) -> None:
+        """Close it once nobody uses it any more."""
+
+    async def begin(
+        self,
+        campaign: str,
+        *,
+        sender: str | None = None,
+        resend_unknown: bool = False,
+        only_failed: bool = False,
+    ) -> Campaign:
+        """Begin a run of a campaign, which is made where it is new."""
+        ...
+
+    async def campaigns(self) -> tuple[str, ...]:
+        """Return the names of all campaigns."""
+        ...
+
+    async def summary(self, campaign: str) -> Summary:
+        """Return how many messages of a campaign are in which state."""
+        ...
+
+    def outcomes(self, campaign: str, certainty: Certainty | None = None) -> AsyncIterator[Outcome]:
+        """Yield what became of the messages of a campaign."""
+        ...
+
+    async def resolve(
+        self,
+        key: str,
+        certainty: Certainty,
+        *,
+        note: str | None = None,
+        campaign: str | None = None,
+    ) -> None:
+        """Record what an unknown message has turned out to be."""
+
+
 class Sender(Protocol):
     """Takes one message to its outcome."""
 
@@ -63,6 +182,7 @@ class Sender(Protocol):
         key: str | None = None,
         index: int = 0,
         record: Callable[[Outcome], None] | None = None,
+        claim: Claim | None = None,
     ) -> Outcome:
         """Send a message, and again where that is safe; return what became of it.
 
@@ -72,6 +192,11 @@ class Sender(Protocol):
             index: Its position in the input.
             record: Called once with the outcome, at once and without awaiting, even where the
                 call is cancelled.
+            claim: The message's place in a ledger: no attempt is written before its intent is
+                there. None keeps no record.
+
+        Raises:
+            LedgerError: An intent could not be recorded; the outcome is handed over all the same.
         """
         ...
 

@@ -13,7 +13,9 @@ import httpx
 from ._bulk import BulkOptions, BulkRun, OnProgress
 from ._delivery import Deliverer
 from ._intake import Messages
-from ._pacing import BreakerState, Concurrency, Pace, Pause, RateGate
+from ._limits import configured, gate
+from ._pacing import BreakerState, Concurrency, Pace, Pause
+from ._recorded import intake_of
 from ._settings import (
     BASE_URL,
     Settings,
@@ -24,12 +26,12 @@ from ._settings import (
     checked_settings,
 )
 from ._transport import HttpxExchange, Lifetime
+from .abc import Ledger
 from .errors import ConfigurationError, InvalidMessageError, Problem
 from .models import ButtonMessage, MessageReceipt
 from .options import WHATSAPP_LIMITS, Breaker, KeyPlace, MessageLimits, Rate, Timeouts
 from .outcomes import Outcome, Report
-from .rate import LocalRate
-from .retry import RetryBudget, RetryPolicy
+from .retry import RetryPolicy
 
 DEFAULT_MAX_CONCURRENCY: Final = 100
 """The most attempts at once. The client starts at 4 and finds out what the server bears."""
@@ -39,29 +41,6 @@ DEFAULT_KEEPALIVE: Final = 2.0
 
 UNSET: Final[Any] = object()
 """Stands for "as the client has it", where None would mean "off"."""
-
-
-@attrs.frozen(kw_only=True)
-class _Limits:
-    """What bounds the sending, shared by a client and its copies as far as they agree."""
-
-    concurrency: Concurrency
-    rate: RateGate | None
-    rate_setting: Rate | None
-    budget: RetryBudget
-
-
-def _configured(settings: Settings, old: _Limits | None = None) -> tuple[Settings, _Limits]:
-    """Return settings with their limits; a limit whose setting is the same is the old one."""
-    concurrency = None if old is None else old.concurrency
-    if concurrency is None or concurrency.ceiling != settings.max_concurrency:
-        concurrency = Concurrency(settings.max_concurrency)
-    rate = old.rate if old and old.rate_setting == settings.rate else _gate(settings.rate)
-    budget = None if old is None else old.budget
-    if budget is None or budget.policy != settings.retry:
-        budget = RetryBudget(settings.retry)
-    limits = _Limits(concurrency=concurrency, rate=rate, rate_setting=settings.rate, budget=budget)
-    return settings, limits
 
 
 class AsyncMultiWhats:
@@ -132,7 +111,7 @@ class AsyncMultiWhats:
         )
         self._owns_pool = True
         self._pause = Pause()
-        self._settings, self._limits = _configured(
+        self._settings, self._limits = configured(
             Settings(
                 **checked_settings(
                     {
@@ -218,7 +197,7 @@ class AsyncMultiWhats:
         copy._lifetime = self._lifetime
         copy._pause = self._pause
         copy._owns_pool = False
-        copy._settings, copy._limits = _configured(
+        copy._settings, copy._limits = configured(
             attrs.evolve(self._settings, **checked_settings(changes)), self._limits
         )
         return copy
@@ -314,7 +293,7 @@ class AsyncMultiWhats:
 
     # --- many messages ------------------------------------------------------------------------
 
-    def bulk(
+    def bulk(  # noqa: PLR0913  # the public face: one argument an option
         self,
         messages: Messages,
         *,
@@ -324,6 +303,10 @@ class AsyncMultiWhats:
         max_credits: float | None = None,
         deadline: float | None = None,
         on_progress: OnProgress | None = None,
+        ledger: Ledger | None = None,
+        campaign: str | None = None,
+        resend_unknown: bool = False,
+        only_failed: bool = False,
     ) -> BulkRun:
         """Send many messages, as an async context manager that is iterated over.
 
@@ -339,6 +322,12 @@ class AsyncMultiWhats:
         all workers. A refused key, no credit, a refused certificate, a server that never
         answered or answers no to everything stop the run: the rest is ``not_sent``.
 
+        With a ledger the run survives its process: the same call once more goes on where it
+        stopped, and sends only what is pending. What has its outcome is ``skipped``; what was
+        under way in a process that died is ``unknown``, and is not sent again by itself. A sync
+        input is loaded as a whole before anything is sent; an async one message by message, as
+        it comes.
+
         Args:
             messages: :class:`ButtonMessage` objects from a sync or async iterable of any
                 length. A list or tuple is checked as a whole before anything is sent.
@@ -353,9 +342,22 @@ class AsyncMultiWhats:
             deadline: Stop after so many seconds.
             on_progress: Called with a :class:`Progress` about four times a second and at the
                 end; plain or async.
+            ledger: Where every message is on record before it is sent, and its outcome before you
+                are told: a :class:`SQLiteLedger`, say. One that is not open is opened and closed.
+            campaign: The name under which the messages stand in the ledger. Their keys are
+                unique within it.
+            resend_unknown: Send those again that may have gone out in an earlier run. They may
+                arrive twice.
+            only_failed: Send only those of the campaign that were refused, or tried and provably
+                not sent; with ``resend_unknown`` the unknown ones too.
 
         Raises:
             ConfigurationError: A setting cannot work, or the client is not open.
+
+        Entering the run raises, before anything is sent:
+            LedgerError: The ledger cannot be trusted, had or written, or a key of the campaign
+                stands for another message.
+            InvalidMessageError: The input holds what is no message.
         """
         settings = self._settings
         if max_concurrency is None:
@@ -366,7 +368,7 @@ class AsyncMultiWhats:
         pace = Pace(
             concurrency=concurrency,
             pause=self._pause,
-            rate=self._limits.rate if rate is None else _gate(Rate.of(rate)),
+            rate=self._limits.rate if rate is None else gate(Rate.of(rate)),
             breaker=breaker,
         )
         deliverer = Deliverer(
@@ -391,17 +393,24 @@ class AsyncMultiWhats:
             silent_start=None if settings.breaker is None else settings.breaker.in_a_row,
             on_progress=on_progress,
         )
-        return BulkRun(
+        intake = intake_of(
             messages,
+            settings.sender,
+            ledger=ledger,
+            campaign=campaign,
+            resend_unknown=resend_unknown,
+            only_failed=only_failed,
+        )
+        return BulkRun(
+            intake,
             check=self._lifetime.check,
             sender=deliverer,
-            sender_number=settings.sender,
             flights=deliverer.flights,
             pace=pace,
             options=options,
         )
 
-    async def send_many(
+    async def send_many(  # noqa: PLR0913  # likewise
         self,
         messages: Messages,
         *,
@@ -411,6 +420,10 @@ class AsyncMultiWhats:
         max_credits: float | None = None,
         deadline: float | None = None,
         on_progress: OnProgress | None = None,
+        ledger: Ledger | None = None,
+        campaign: str | None = None,
+        resend_unknown: bool = False,
+        only_failed: bool = False,
     ) -> Report:
         """Send a list of messages that one can hold; the same as :meth:`bulk`.
 
@@ -437,6 +450,10 @@ class AsyncMultiWhats:
             max_credits=max_credits,
             deadline=deadline,
             on_progress=on_progress,
+            ledger=ledger,
+            campaign=campaign,
+            resend_unknown=resend_unknown,
+            only_failed=only_failed,
         ) as run:
             async for outcome in run:
                 outcomes.append(outcome)  # noqa: PERF401  # a comprehension hides the await
@@ -446,8 +463,3 @@ class AsyncMultiWhats:
     def _exchange(self) -> HttpxExchange:
         """Return the way to the server for this client's key, or refuse before any POST."""
         return self._lifetime.exchange(self._settings.key, self._settings.key_place)
-
-
-def _gate(rate: Rate | None) -> RateGate | None:
-    """Return what keeps a rate, or None where there is none."""
-    return None if rate is None else RateGate(LocalRate(rate, random=random.random))

@@ -82,8 +82,14 @@ class ButtonMessage:
         Args:
             sender: The number that sends it where the message names none.
         """
-        if self.key is not None:
-            return self.key
+        return self.digest(sender) if self.key is None else self.key
+
+    def digest(self, sender: str | None = None) -> str:
+        """Return a digest of what the message says to whom, in 32 hexadecimal digits.
+
+        Args:
+            sender: The number that sends it where the message names none.
+        """
         digest = blake2b(digest_size=16)
         for part in (self.sender or sender or "", self.to, self.message, *self.buttons):
             data = part.encode()

@@ -9,7 +9,16 @@ from ._certainty import Certainty
 from .errors import SendError
 from .models import ButtonMessage, MessageReceipt
 
-__all__ = ["Attempt", "Certainty", "Counts", "Outcome", "Progress", "Report", "StopReason"]
+__all__ = [
+    "Attempt",
+    "Certainty",
+    "Counts",
+    "Outcome",
+    "Progress",
+    "Report",
+    "StopReason",
+    "Summary",
+]
 
 
 class StopReason(Enum):
@@ -33,6 +42,8 @@ class StopReason(Enum):
     """One more message could have cost more than the caller allowed."""
     DEADLINE = "deadline"
     """The caller's time for the run is over."""
+    LEDGER = "ledger"
+    """The ledger could not be written: nothing may be sent that is not on record."""
     INPUT = "input"
     """The input raised, or held what is no message."""
     CALLER = "caller"
@@ -82,13 +93,17 @@ class Outcome:
         message: The message.
         key: Its key: its own, or the digest that stands for it.
         certainty: What is known of it.
-        receipt: The vendor's record: there exactly when it was accepted.
+        receipt: The vendor's record: there when it was accepted, unless a person has found that
+            out (see ``note``).
         error: What went wrong: there for rejected, not sent and unknown.
-        attempts: How many attempts were begun.
+        attempts: How many attempts were begun, in all runs of a campaign together.
         unknown_attempts: How many of them may have gone out without an answer. More than 0 of an
             accepted message only with ``resend_unknown``: it may have arrived more than once.
         index: Its position in the input of a bulk run, counted from 0.
         elapsed: Seconds from its first attempt to its outcome, pauses included.
+        earlier: Of a skipped message: what its campaign's ledger knew of it before this run.
+            None where its key stood in this run's input before.
+        note: What was noted where a person has resolved an unknown message, or None.
     """
 
     message: ButtonMessage
@@ -100,6 +115,8 @@ class Outcome:
     unknown_attempts: int = 0
     index: int = 0
     elapsed: float = 0.0
+    earlier: Certainty | None = None
+    note: str | None = None
 
     @property
     def credits(self) -> int | float:
@@ -118,6 +135,8 @@ class Outcome:
             "message": self.message.to_dict(),
             "receipt": self.receipt and self.receipt.to_dict(),
             "error": self.error and self.error.to_dict(),
+            "earlier": self.earlier and self.earlier.value,
+            "note": self.note,
         }
 
 
@@ -242,3 +261,47 @@ class Report(Counts):
             "total": self.total,
             "outcomes": [outcome.to_dict() for outcome in self.outcomes],
         }
+
+
+@attrs.frozen(kw_only=True)
+class Summary:
+    """Where a campaign stands in its ledger.
+
+    Attributes:
+        campaign: Its name.
+        pending: Messages that were not tried yet.
+        not_sent: Messages that were tried and provably did not go out; the next run tries again.
+        in_flight: Messages that a run of this process is sending in this moment.
+        accepted: Messages that the server accepted, or were found to be.
+        rejected: Messages that it refused.
+        unknown: Messages that may or may not have gone out.
+        credits: What the accepted ones cost, as far as the vendor has said.
+    """
+
+    campaign: str
+    pending: int = 0
+    not_sent: int = 0
+    in_flight: int = 0
+    accepted: int = 0
+    rejected: int = 0
+    unknown: int = 0
+    credits: int | float = 0
+
+    @property
+    def total(self) -> int:
+        """How many messages the campaign has."""
+        return self.to_send + self.in_flight + self.final
+
+    @property
+    def to_send(self) -> int:
+        """How many messages the next run sends by itself."""
+        return self.pending + self.not_sent
+
+    @property
+    def final(self) -> int:
+        """How many messages no run sends again by itself."""
+        return self.accepted + self.rejected + self.unknown
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the summary as plain data, ready for JSON."""
+        return attrs.asdict(self) | {"total": self.total}

@@ -23,6 +23,7 @@ PUBLIC = {
         "ExtraData",
     ),
     *("Certainty", "Outcome", "Attempt", "Progress", "Report", "StopReason"),
+    *("SQLiteLedger", "MemoryLedger", "Summary"),
     *("RetryPolicy", "RetryDetails", "Timeouts", "Rate", "Breaker", "MessageLimits"),
     *("MultiWhatsError", "ConfigurationError", "InvalidMessageError", "Problem", "LedgerError"),
     *("SendError", "NotSentError", "OutcomeUnknownError", "RejectedError", "AuthenticationError"),

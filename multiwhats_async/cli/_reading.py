@@ -127,7 +127,7 @@ def check(file: BinaryIO, *, encoding: str = DEFAULT_ENCODING, sender: str | Non
 
 def _content(message: ButtonMessage, sender: str | None) -> str:
     """Return what stands for a message's key and all that it says."""
-    return f"{message.key}\0{attrs.evolve(message, key=None).identity(sender)}"
+    return f"{message.key}\0{message.digest(sender)}"
 
 
 class Rows:

@@ -1,0 +1,153 @@
+"""The input of a bulk run by way of a ledger: on record before it is sent, and sent once."""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from itertools import islice
+from typing import Final
+
+import anyio
+
+from ._intake import Intake, Item, Messages, Source
+from ._settings import checked_name
+from .abc import Campaign, Claim, Ledger
+from .errors import ConfigurationError, LedgerError
+from .models import ButtonMessage
+
+LOAD: Final = 1_000
+"""Messages that are loaded at once: enough to share an fsync, few enough to stop in between."""
+
+BLOCK: Final = 100
+"""Messages that are claimed at once."""
+
+
+class LedgerIntake(Intake):
+    """Hands out the messages of an input by way of a ledger.
+
+    A sync input is loaded as a whole before anything is sent, so that what is wrong with it costs
+    nothing, and a crash leaves all of it on record. An async one may take days to end: each of its
+    messages is loaded when it comes.
+
+    Args:
+        source: The input.
+        sender: The number that sends where a message names none.
+        ledger: The ledger; it is opened and closed here.
+        campaign: The campaign's name.
+        resend_unknown: Whether messages that may have gone out are sent again.
+        only_failed: Whether only those are sent that were refused, or tried and not sent.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        sender: str | None,
+        *,
+        ledger: Ledger,
+        campaign: str,
+        resend_unknown: bool,
+        only_failed: bool,
+    ) -> None:
+        super().__init__(source, sender)
+        self._ledger = ledger
+        self._name = campaign
+        self._choice = {"resend_unknown": resend_unknown, "only_failed": only_failed}
+        self._loaded = 0
+        self._block: list[Claim] = []
+        self._turn = anyio.Lock()
+        self._is_at_end = False
+
+    @property
+    def total(self) -> int | None:
+        """How many messages there are, or None where the input does not tell."""
+        known = self._source.total
+        return self._loaded if known is None and not self.is_async else known
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether all messages were handed out."""
+        return self._source.exhausted and (self.is_async or self._is_at_end)
+
+    async def open(self, goes_on: Callable[[], bool]) -> None:
+        """Open the ledger, and load an input that can be loaded as a whole."""
+        self._source.check()
+        await self._ledger.open()
+        try:
+            self._campaign: Campaign = await self._ledger.begin(
+                self._name, sender=self._sender, **self._choice
+            )
+            try:
+                if not self.is_async:
+                    await self._load(goes_on)
+            except BaseException:
+                await self._campaign.aclose()
+                raise
+        except BaseException:
+            await self._ledger.aclose()
+            raise
+
+    async def _load(self, goes_on: Callable[[], bool]) -> None:
+        try:
+            while goes_on() and (block := self._read_block()):
+                await self._campaign.load(self._loaded, block)
+                self._loaded += len(block)
+        except Exception:
+            with suppress(LedgerError):  # what is left there is pending, and sent by no other run
+                await self._campaign.withdraw()
+            raise
+
+    def _read_block(self) -> Sequence[ButtonMessage]:
+        return [message for _, message in islice(iter(self._source.pull, None), LOAD)]
+
+    async def pull(self) -> Item | None:
+        """Return the next message, or None at the end."""
+        if self.is_async:
+            return await super().pull()
+        async with self._turn:
+            if not self._block:
+                self._block = [*reversed(await self._campaign.claim(BLOCK))]
+            if self._block:
+                return Item.claimed(self._block.pop())
+        self._is_at_end = True
+        return None
+
+    async def admit(self, item: Item) -> None:
+        """Load a message that has just come."""
+        if item.claim is None:
+            item.take(await self._campaign.admit(item.index, item.message))
+
+    async def aclose(self) -> None:
+        """Let go of the ledger."""
+        try:
+            await self._campaign.aclose()
+        finally:
+            await self._ledger.aclose()
+
+
+def intake_of(
+    messages: Messages,
+    sender: str | None,
+    *,
+    ledger: Ledger | None,
+    campaign: str | None,
+    resend_unknown: bool,
+    only_failed: bool,
+) -> Intake:
+    """Return the intake for an input, by way of a ledger where there is one.
+
+    Raises:
+        ConfigurationError: The input is none, or the options do not fit together.
+    """
+    source = Source(messages, sender)
+    if ledger is not None:
+        return LedgerIntake(
+            source,
+            sender,
+            ledger=ledger,
+            campaign=checked_name("campaign", campaign),
+            resend_unknown=resend_unknown,
+            only_failed=only_failed,
+        )
+    if campaign is not None or resend_unknown or only_failed:
+        raise ConfigurationError(
+            "campaign, resend_unknown and only_failed need a ledger: pass ledger=SQLiteLedger(…)"
+        )
+    return Intake(source, sender)

@@ -1,0 +1,285 @@
+"""A campaign in a ledger, as a run that sends it sees it: load, claim, intend, settle."""
+
+import json
+import sqlite3
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import attrs
+
+from .._certainty import Certainty
+from .._secret import mask_number
+from ..errors import LedgerError, SendError
+from ..models import ButtonMessage
+from ..outcomes import Outcome
+from ._columns import (
+    CERTAINTIES,
+    PENDING,
+    SENDING,
+    STATES,
+    Row,
+    message_columns,
+    outcome_columns,
+    read_doubt,
+    read_message,
+)
+from ._commits import Commits
+from ._statements import sql
+
+SHOWN: Final = 3
+"""Differences that an error shows; the others are counted."""
+
+LONGEST_SHOWN: Final = 60
+"""Characters of a text that an error shows."""
+
+
+@attrs.frozen(kw_only=True)
+class Choice:
+    """Which messages a run may send, beyond those that are pending.
+
+    Attributes:
+        resend_unknown: Those that may or may not have gone out, too.
+        only_failed: Those alone that were refused, or were tried and provably not sent.
+    """
+
+    resend_unknown: bool = False
+    only_failed: bool = False
+
+    def allows(self, state: str, *, is_tried: bool) -> bool:
+        """Tell whether a message in that state may be sent."""
+        if state == STATES[Certainty.UNKNOWN]:
+            return self.resend_unknown
+        if state == STATES[Certainty.REJECTED]:
+            return self.only_failed
+        return state == PENDING and (is_tried or not self.only_failed)
+
+
+class SQLiteCampaign:
+    """A campaign that a run sends. It is a ``Campaign``.
+
+    Args:
+        commits: Takes work to the database.
+        campaign: The campaign's id.
+        run: A number that no other run of this connection has.
+        last: The highest id of a message before this run.
+        sender: The number that sends where a message names none.
+        choice: Which messages it may send.
+        clock: Tells seconds since 1970.
+        on_close: Called when the run has ended.
+    """
+
+    def __init__(
+        self,
+        commits: Commits,
+        *,
+        campaign: int,
+        run: int,
+        last: int,
+        sender: str | None,
+        choice: Choice,
+        clock: Callable[[], float],
+        on_close: Callable[[], None],
+    ) -> None:
+        self.commits = commits
+        self.clock = clock
+        self._campaign = campaign
+        self._run = run
+        self._last = last
+        self._sender = sender
+        self._choice = choice
+        self._on_close = on_close
+        self._after = -1
+
+    async def load(self, first: int, messages: Sequence[ButtonMessage]) -> None:
+        """Add messages that the campaign does not have yet, and note all as this run's input.
+
+        Args:
+            first: The position of the first in the input; the others follow.
+            messages: The messages.
+
+        Raises:
+            LedgerError: A key stands for another message; nothing of them was added.
+        """
+        rows = self._columns(first, messages)
+        await self.commits.do(lambda db: self._load(db, rows))
+
+    async def admit(self, index: int, message: ButtonMessage) -> "SQLiteClaim":
+        """Load one message and claim it at once, in one transaction."""
+        rows = self._columns(index, [message])
+
+        def work(db: sqlite3.Connection) -> Row:
+            self._load(db, rows)
+            return self._next(db, after=index - 1, count=1)[0]
+
+        return self._claim(await self.commits.do(work))
+
+    async def claim(self, count: int) -> Sequence["SQLiteClaim"]:
+        """Return the next messages of the input, at most so many; none at its end."""
+        after = self._after
+        rows = await self.commits.do(lambda db: self._next(db, after=after, count=count))
+        if rows:
+            self._after = rows[-1]["position"]
+        return [self._claim(row) for row in rows]
+
+    async def withdraw(self) -> None:
+        """Take back what this run has added to the campaign and not tried."""
+        await self._execute("unload", campaign=self._campaign, last=self._last)
+
+    async def aclose(self) -> None:
+        """Forget the run's input; the campaign stays."""
+        try:
+            await self._execute("forget_run", run=self._run)
+        finally:
+            self._on_close()
+
+    async def _execute(self, name: str, **told: Any) -> None:
+        def work(db: sqlite3.Connection) -> None:
+            db.execute(sql(name), told)
+
+        await self.commits.do(work)
+
+    def _columns(self, first: int, messages: Sequence[ButtonMessage]) -> list[dict[str, Any]]:
+        shared = {"campaign": self._campaign, "run": self._run, "now": self.clock()}
+        return [
+            message_columns(message, position, self._sender) | shared
+            for position, message in enumerate(messages, start=first)
+        ]
+
+    def _load(self, db: sqlite3.Connection, rows: list[dict[str, Any]]) -> None:
+        db.execute("SAVEPOINT load")
+        try:
+            db.executemany(sql("load"), rows)
+            db.executemany(sql("load_input"), rows)
+            self._refuse_changes(db, rows)
+        except BaseException:
+            db.execute("ROLLBACK TO load")
+            raise
+        finally:
+            db.execute("RELEASE load")
+
+    def _refuse_changes(self, db: sqlite3.Connection, rows: list[dict[str, Any]]) -> None:
+        told = {"run": self._run, "first": rows[0]["position"]}
+        changed = db.execute(sql("changed"), told).fetchall()
+        if changed:
+            raise LedgerError(_changes_text(changed, rows))
+
+    def _next(self, db: sqlite3.Connection, *, after: int, count: int) -> list[sqlite3.Row]:
+        told = {"run": self._run, "after": after, "count": count}
+        return db.execute(sql("claim"), told).fetchall()
+
+    def _claim(self, row: Row) -> "SQLiteClaim":
+        state, is_repeated = row["state"], bool(row["is_repeated"])
+        is_allowed = self._choice.allows(state, is_tried=row["attempts"] > 0)
+        return SQLiteClaim(
+            campaign=self,
+            row=row["id"],
+            state=state,
+            key=row["key"],
+            index=row["position"],
+            message=read_message(row),
+            attempts=row["attempts"],
+            unknown_attempts=row["unknown_attempts"],
+            doubt=read_doubt(row),
+            earlier=None if is_repeated else CERTAINTIES[state],
+            may_send=is_allowed and not is_repeated,
+        )
+
+
+@attrs.define(kw_only=True, eq=False)
+class SQLiteClaim:
+    """One message of a campaign, taken by a run. It is a ``Claim``."""
+
+    message: ButtonMessage
+    key: str
+    index: int
+    may_send: bool
+    earlier: Certainty | None
+    attempts: int
+    unknown_attempts: int
+    doubt: SendError | None
+    _campaign: SQLiteCampaign = attrs.field(alias="campaign")
+    _row: int = attrs.field(alias="row")
+    _state: str = attrs.field(alias="state")
+    _begun: int = attrs.field(default=0, init=False)
+
+    async def intend(self) -> None:
+        """Record durably that an attempt begins. Only when this has returned may it be written.
+
+        Raises:
+            LedgerError: It could not be recorded, or the message is no longer this run's.
+        """
+        await self._move("intend", SENDING, expected=self._state)
+        self._begun += 1
+
+    async def postpone(self) -> None:
+        """Record that the last attempt provably came to nothing, and another is to follow."""
+        await self._move("postpone", PENDING)
+
+    async def settle(self, outcome: Outcome) -> None:
+        """Record durably what became of the message; nothing where this run never tried it.
+
+        Raises:
+            LedgerError: It could not be recorded: the next run will call it unknown.
+        """
+        if not self._begun:
+            return
+        columns = outcome_columns(outcome)
+        detail = {"id": self._row, "receipt": columns["receipt"], "error": columns["error"]}
+        await self._move("settle", columns.pop("state"), detail, **columns)
+
+    async def _move(
+        self, name: str, to: str, detail: dict[str, Any] | None = None, **columns: Any
+    ) -> None:
+        """Take the message from one state to the next, if it is still where it was left."""
+        told = {
+            "state": to,
+            "id": self._row,
+            "attempts": self.attempts + self._begun,
+            "now": self._campaign.clock(),
+        } | columns
+
+        def work(db: sqlite3.Connection) -> bool:
+            if db.execute(sql(name), told).rowcount != 1:
+                return False
+            if detail is not None:
+                db.execute(sql("detail"), detail)
+            return True
+
+        if not await self._campaign.commits.do(work):
+            raise LedgerError(
+                f"The message to {mask_number(self.message.to)} was changed in the ledger while "
+                "it was being sent: its claim no longer holds"
+            )
+        self._state = to
+
+
+def _changes_text(changed: Sequence[Row], rows: Sequence[dict[str, Any]]) -> str:
+    """Say which messages of an input are not those that the campaign has under their keys."""
+    first = rows[0]["position"]
+    shown = [_change_text(row, rows[row["position"] - first]) for row in changed[:SHOWN]]
+    more = len(changed) - len(shown)
+    return (
+        f"The campaign has other messages under the same keys: {'; '.join(shown)}"
+        + (f"; and {more} more" if more > 0 else "")
+        + ". Nothing of this was sent. Restore what was there to go on with it, or name a new "
+        "campaign to send the new messages to everybody"
+    )
+
+
+def _change_text(old: Row, new: dict[str, Any]) -> str:
+    """Say what is different in one message."""
+    parts = [
+        f"{name} was {_shown(name, old[name])}, is now {_shown(name, new[name])}"
+        for name in ("text", "buttons", "recipient", "sender")
+        if old[name] != new[name]
+    ]
+    what = ", ".join(parts) or "is not the same message"
+    return f"{new['key']!r} (message {new['position']} of the input): {what}"
+
+
+def _shown(name: str, value: str) -> str:
+    if name in ("recipient", "sender"):
+        return mask_number(value)
+    if name == "buttons":
+        return ", ".join(map(repr, json.loads(value)))
+    return repr(value if len(value) <= LONGEST_SHOWN else value[: LONGEST_SHOWN - 1] + "…")

@@ -1,0 +1,98 @@
+"""What is asked of a ledger's database, one function a question. Each runs in its thread."""
+
+import sqlite3
+from typing import Any
+
+from .._certainty import Certainty
+from ..errors import LedgerError
+from ..outcomes import Summary
+from ._columns import CERTAINTIES, PENDING, SENDING, STATES, error_text, resolved_error
+from ._statements import sql
+
+
+def begin(campaign: str, now: float, db: sqlite3.Connection) -> tuple[int, int]:
+    """Make a campaign where it is new; return its id, and the highest id of a message."""
+    db.execute(sql("add_campaign"), {"name": campaign, "now": now})
+    return find(campaign, db), db.execute(sql("last_message")).fetchone()["last"]
+
+
+def names(db: sqlite3.Connection) -> tuple[str, ...]:
+    """Return the names of all campaigns."""
+    return tuple(row["name"] for row in db.execute(sql("list_campaigns")))
+
+
+def find(campaign: str, db: sqlite3.Connection) -> int:
+    """Return the id of a campaign.
+
+    Raises:
+        LedgerError: There is none of that name.
+    """
+    row = db.execute(sql("find_campaign"), {"name": campaign}).fetchone()
+    if row is None:
+        there = ", ".join(map(repr, names(db)))
+        raise LedgerError(
+            f"The ledger has no campaign {campaign!r}; it has "
+            + (there or "none yet: bulk(…, campaign=…) makes one")
+        )
+    found: int = row["id"]
+    return found
+
+
+def summary(campaign: str, db: sqlite3.Connection) -> Summary:
+    """Count the messages of a campaign by their state."""
+    counts: dict[str, int] = {}
+    credits_ = 0.0
+    for row in db.execute(sql("summary"), {"campaign": find(campaign, db)}):
+        state = row["state"]
+        is_tried = state == PENDING and row["is_tried"]
+        name = "not_sent" if is_tried else "in_flight" if state == SENDING else state
+        counts[name] = counts.get(name, 0) + row["messages"]
+        credits_ += row["credits"]
+    whole = int(credits_) if credits_.is_integer() else credits_
+    return Summary(campaign=campaign, credits=whole, **counts)
+
+
+def page(told: dict[str, Any], db: sqlite3.Connection) -> list[sqlite3.Row]:
+    """Return one page of outcomes."""
+    return db.execute(sql("outcomes"), told).fetchall()
+
+
+def resolve(
+    key: str,
+    certainty: Certainty,
+    note: str | None,
+    campaign: str | None,
+    now: float,
+    db: sqlite3.Connection,
+) -> None:
+    """Record what an unknown message has turned out to be.
+
+    Raises:
+        LedgerError: It is not to be found, not to be told apart, or not unknown.
+    """
+    if campaign is not None:
+        find(campaign, db)
+    rows = db.execute(sql("find_key"), {"key": key, "campaign": campaign}).fetchall()
+    if not rows:
+        raise LedgerError(f"No message has the key {key!r}: the outcomes show the keys")
+    if len(rows) > 1:
+        where = ", ".join(repr(row["campaign"]) for row in rows)
+        raise LedgerError(f"The key {key!r} stands in the campaigns {where}: name one of them")
+    (row,) = rows
+    state = row["state"]
+    if state == STATES[certainty]:
+        return
+    if state == SENDING:
+        raise LedgerError(
+            f"The message {key!r} is being sent: its run will say what became of it. "
+            "Resolve it if that is unknown"
+        )
+    if state != STATES[Certainty.UNKNOWN]:
+        raise LedgerError(
+            f"The message {key!r} is {CERTAINTIES[state]}, which is known; "
+            "only an unknown one can be resolved"
+        )
+    told = {"id": row["id"], "state": STATES[certainty], "now": now, "note": note}
+    db.execute(sql("resolve"), told)
+    error = error_text(resolved_error(certainty, row["recipient"], note))
+    db.execute(sql("resolve_detail"), told | {"error": error})

@@ -1,0 +1,36 @@
+"""A ledger in memory: the same rules, and nothing survives."""
+
+import time
+import weakref
+from collections.abc import Callable
+
+from ._commits import Commits
+from ._database import Database
+from .sqlite import SQLiteLedger
+
+
+class MemoryLedger(SQLiteLedger):
+    """A ledger that is gone with its object: for tests, and for runs within one process.
+
+    It keeps its campaigns between runs. The same SQL as :class:`SQLiteLedger`'s, in an SQLite
+    database in memory; no thread, no file, no lock.
+
+    Args:
+        clock: Tells seconds since 1970.
+    """
+
+    def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
+        database = Database(None)
+        database.open()
+        weakref.finalize(self, database.close)
+        self.path = None
+        self._set_up(database, clock)
+
+    def __repr__(self) -> str:
+        return f"<MemoryLedger ({'open' if self.is_open else 'closed'})>"
+
+    def _new_commits(self) -> Commits:
+        return Commits(self._database.run, is_threaded=False)
+
+    async def _blocking(self, work: Callable[[], None]) -> None:
+        """Do nothing: what is in memory stays open."""

@@ -1,0 +1,1 @@
+DELETE FROM temp.input WHERE run = :run

@@ -1,0 +1,1 @@
+SELECT name FROM campaign ORDER BY id
