@@ -170,6 +170,8 @@ class Deliverer:
                 return
             if work.claim is not None and work.doubt is None:
                 await work.claim.postpone()
+            if self._on_retry and (error := work.verdict.error) is not None:
+                await _tell(self._on_retry, self._details(work, error, delay))
             await self._sleep(delay)
 
     async def _begin(self, work: Work) -> bool:
@@ -310,8 +312,6 @@ class Deliverer:
                 return None
             # A run has time: what the budget does not allow now goes later, and nothing fails.
             delay = max(delay, self._random() * self._policy.throttled_cap)
-        if self._on_retry:
-            await _tell(self._on_retry, self._details(work, error, delay))
         return delay
 
     async def _decide(self, work: Work, error: SendError, proposal: float) -> float | None:

@@ -1,4 +1,4 @@
-"""Which keys a run has seen, in memory that stays small for a million of them."""
+"""Which keys were seen, and which to give, in memory that stays small for a million of them."""
 
 import sqlite3
 from hashlib import blake2b
@@ -23,4 +23,41 @@ class SeenKeys:
 
     def close(self) -> None:
         """Free the memory."""
+        self._db.close()
+
+
+class RowKeys:
+    """Names messages by whom they go to, and by their place among those that go there.
+
+    Kept in a temporary database, which SQLite puts on disk where it grows large.
+    """
+
+    def __init__(self) -> None:
+        self._db = sqlite3.connect("", isolation_level=None)
+        self._db.execute(
+            "CREATE TABLE named (way BLOB, content TEXT, place INTEGER, PRIMARY KEY (way, content))"
+            " WITHOUT ROWID"
+        )
+        self._db.execute("BEGIN")
+
+    def name(self, sender: str, recipient: str, content: str) -> str:
+        """Return the key of a message; the same content to the same number has the same key.
+
+        Args:
+            sender: The number that sends it.
+            recipient: The number that it goes to.
+            content: A digest of all that it says.
+        """
+        way = blake2b(f"{sender} {recipient}".encode(), digest_size=16).digest()
+        self._db.execute(
+            "INSERT OR IGNORE INTO named SELECT ?, ?, count(*) FROM named WHERE way = ?",
+            (way, content, way),
+        )
+        (place,) = self._db.execute(
+            "SELECT place FROM named WHERE way = ? AND content = ?", (way, content)
+        ).fetchone()
+        return f"{way.hex()}-{place + 1}"
+
+    def close(self) -> None:
+        """Free what it has taken."""
         self._db.close()

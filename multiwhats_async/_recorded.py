@@ -138,6 +138,10 @@ def intake_of(
     """
     source = Source(messages, sender)
     if ledger is not None:
+        if not isinstance(ledger, Ledger):  # pyright: ignore[reportUnnecessaryIsInstance]  # a user's
+            raise ConfigurationError(
+                f'ledger must be a ledger such as SQLiteLedger("spring.db"), not {ledger!r}'
+            )
         return LedgerIntake(
             source,
             sender,

@@ -1,6 +1,6 @@
 """The ports: what the engines ask of each other, and of what a user brings."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from ._certainty import Certainty
@@ -114,6 +114,10 @@ class Campaign(Protocol):
             LedgerError: A key stands for another message already; none of them was added.
         """
 
+    async def summary(self) -> Summary:
+        """Count this run's input by state, each message once."""
+        ...
+
     async def withdraw(self) -> None:
         """Take back what this run has added and not tried: its input was refused."""
 
@@ -129,6 +133,7 @@ class Campaign(Protocol):
         """End the run; what it has not tried stays pending."""
 
 
+@runtime_checkable
 class Ledger(Protocol):
     """The durable record of campaigns. Nothing of it is affected by cancellation."""
 
@@ -157,7 +162,9 @@ class Ledger(Protocol):
         """Return how many messages of a campaign are in which state."""
         ...
 
-    def outcomes(self, campaign: str, certainty: Certainty | None = None) -> AsyncIterator[Outcome]:
+    def outcomes(
+        self, campaign: str, certainty: Certainty | None = None
+    ) -> AsyncGenerator[Outcome, None]:
         """Yield what became of the messages of a campaign."""
         ...
 

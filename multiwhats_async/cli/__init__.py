@@ -1,4 +1,4 @@
-"""The command line: ``multiwhats send | bulk | demo | sandbox``.
+"""The command line: ``multiwhats send | bulk | report | resolve | demo | sandbox``.
 
 Only click is imported here. Each sub-command is a module of its own, imported when it is called
 for, so that ``multiwhats --help`` waits for no HTTP client.
@@ -17,6 +17,8 @@ from ._exits import BUG, INTERRUPTED
 COMMANDS: Final = {
     "send": "Send one message with buttons.",
     "bulk": "Send a file of messages.",
+    "report": "Show what has become of a campaign.",
+    "resolve": "Record what an unknown message has turned out to be.",
     "demo": "Watch a bulk send against a sandbox: no account, no network.",
     "sandbox": "Serve the MultiWhats API on this machine.",
 }
@@ -78,7 +80,9 @@ def run(argv: Sequence[str] | None = None) -> NoReturn:
 def _run(arguments: list[str]) -> int:
     """Return the exit code; whatever happens becomes at most one line on standard error."""
     try:
-        code: Any = group.main(arguments, prog_name="multiwhats", standalone_mode=False)
+        code: Any = group.main(
+            arguments, prog_name="multiwhats", standalone_mode=False, obj=arguments
+        )
     except click.Abort:
         return _complain("interrupted", INTERRUPTED, arguments)
     except click.ClickException as error:

@@ -11,7 +11,7 @@ from typing import Final
 import click
 
 from .._secret import MASK, Secret, mask_number
-from ..errors import ConfigurationError, InvalidMessageError
+from ..errors import ConfigurationError, InvalidMessageError, LedgerError
 from ._exits import NOTHING_SENT, USAGE
 
 EXTRAS: Final = {
@@ -78,11 +78,15 @@ def explain(error: Exception, *, is_bug: int) -> tuple[str, int]:
         traceback.print_exception(error, file=sys.stderr)
     while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
+    if isinstance(error, click.ClickException):  # out of a task
+        return error.format_message(), error.exit_code
     package = _missing_package(error)
     if package is not None:
         return missing_extra(package), USAGE
     if isinstance(error, ConfigurationError):
         return str(error), USAGE
+    if isinstance(error, LedgerError):
+        return f"nothing was sent: {error}", NOTHING_SENT
     if isinstance(error, InvalidMessageError):
         return for_the_command_line(f"nothing was sent: {error}"), NOTHING_SENT
     what = f"unexpected {type(error).__name__}: {error}"

@@ -1,19 +1,20 @@
 """A file to messages, checked as a whole before the first credit is spent.
 
 Two passes: :func:`check` looks at every row and keeps only counts and the first bad rows;
-:class:`Rows` then gives the messages one by one. Memory does not grow with the file, but for a
-digest a row by which repeated rows are counted.
+:class:`Rows` then gives the messages one by one. Memory does not grow with the file, but for two
+digests a row by which repeated rows are counted, and 8 bytes for its line.
 """
 
 import json
 import unicodedata
+from array import array
 from collections.abc import Iterator
 from itertools import chain
 from typing import Any, BinaryIO, Final
 
 import attrs
 
-from .._keys import SeenKeys
+from .._keys import RowKeys, SeenKeys
 from ..errors import InvalidMessageError
 from ..models import ButtonMessage
 from ._failure import for_the_command_line
@@ -96,12 +97,12 @@ def check(file: BinaryIO, *, encoding: str = DEFAULT_ENCODING, sender: str | Non
     unreadable: str | None = None
     seen, contents = SeenKeys(), SeenKeys()
     try:
-        for record in read_records(file, encoding=encoding):
-            built = build(record, sender=sender)
+        for record, built in _read(file, encoding=encoding, sender=sender):
             if isinstance(built, ButtonMessage):
+                is_new = contents.add(_content(built, sender))
                 if seen.add(built.identity(sender)):
                     good += 1
-                elif built.key is not None and contents.add(_content(built, sender)):
+                elif is_new:
                     bad += 1
                     text = "is the key of another message above: give each message its own"
                     bad_key = BadCell(line=record.line, column="key", text=text)
@@ -110,8 +111,6 @@ def check(file: BinaryIO, *, encoding: str = DEFAULT_ENCODING, sender: str | Non
                 else:
                     good += 1
                     repeated += 1
-                if built.key is not None:
-                    contents.add(_content(built, sender))
             else:
                 bad += 1
                 problems += built[: MAX_SHOWN - len(problems)]
@@ -123,6 +122,27 @@ def check(file: BinaryIO, *, encoding: str = DEFAULT_ENCODING, sender: str | Non
     return Checked(
         good=good, bad=bad, repeated=repeated, problems=tuple(problems), unreadable=unreadable
     )
+
+
+def _read(
+    file: BinaryIO, *, encoding: str, sender: str | None
+) -> Iterator[tuple[Record | BadCell, ButtonMessage | list[BadCell]]]:
+    """Yield each record with its message, every one of which has a key, or what is wrong with it.
+
+    A row without a key of its own is named by its number and its place among the rows for it, not
+    by its text: where somebody mends a text and sends the file once more, its ledger notices that
+    the row has changed, instead of taking it for another message.
+    """
+    keys = RowKeys()
+    try:
+        for record in read_records(file, encoding=encoding):
+            built = build(record, sender=sender)
+            if isinstance(built, ButtonMessage) and built.key is None:
+                own = built.sender or sender or ""
+                built = attrs.evolve(built, key=keys.name(own, built.to, built.digest(sender)))
+            yield record, built
+    finally:
+        keys.close()
 
 
 def _content(message: ButtonMessage, sender: str | None) -> str:
@@ -152,7 +172,7 @@ class Rows:
         self._encoding = encoding
         self._sender = sender
         self._count = count
-        self._lines: dict[int, int] = {}
+        self._lines = array("Q")
 
     def __len__(self) -> int:
         return self._count
@@ -163,21 +183,19 @@ class Rows:
         Raises:
             ChangedError: A row is not what it was when it was checked.
         """
-        index = 0
+        self._lines = array("Q")
         try:
-            for record in read_records(self._file, encoding=self._encoding):
-                built = build(record, sender=self._sender)
+            for record, built in _read(self._file, encoding=self._encoding, sender=self._sender):
                 if not isinstance(built, ButtonMessage):
                     raise ChangedError(str(built[0]))
-                self._lines[index] = record.line
-                index += 1
+                self._lines.append(record.line)
                 yield built
         except UnreadableError as error:
             raise ChangedError(str(error)) from None
 
-    def take_line(self, index: int) -> int:
-        """Return the line that the message at a position began in, and forget it."""
-        return self._lines.pop(index)
+    def line_of(self, index: int) -> int:
+        """Return the line that the message at a position began in."""
+        return self._lines[index]
 
 
 def build(record: Record | BadCell, *, sender: str | None) -> ButtonMessage | list[BadCell]:

@@ -1,7 +1,9 @@
 """What is said at the end of a run: counts that add up, and what was not accepted."""
 
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Mapping
 
+from .._certainty import Certainty
 from ..errors import SendError
 from ..outcomes import Outcome
 from ._screen import WORDS, Line
@@ -44,13 +46,29 @@ def _ending(sent: Sent) -> Iterator[Line]:
         more = sent.failed - len(sent.failures)
         if more:
             yield Line(f"  … and {more:,} more")
-    if report.unknown:
+    if sent.earlier:
+        yield Line(f"Skipped, as known from before: {_earlier(sent.earlier)}.", "cyan")
+    if report.unknown or sent.earlier[Certainty.UNKNOWN]:
         yield Line(UNKNOWN_NOTE, "magenta")
+        if sent.ledger is not None:
+            yield Line(f"  multiwhats report {shlex.quote(sent.ledger)} --certainty unknown")
+    left = sent.expected - report.total + report.not_sent
     if report.stopped is not None:
-        left = sent.expected - report.total + report.not_sent
         yield Line(f"Stopped: {report.stopped}. Not sent: {left:,}.", "yellow")
     for problem in sent.problems:
         yield Line(problem, "red")
+    if left and sent.same_command is not None:
+        yield Line("To go on with what was not sent:", "bold")
+        yield Line(f"  {sent.same_command}")
+
+
+def _earlier(counts: Mapping[Certainty, int]) -> str:
+    """Return what was known before, in the order of the certainties."""
+    return ", ".join(
+        f"{counts[certainty]:,} {certainty.value.replace('_', ' ')}"
+        for certainty in Certainty
+        if certainty in counts
+    )
 
 
 def failure_text(outcome: Outcome) -> str:

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
+from itertools import chain, count
 from pathlib import Path
 from typing import Any, BinaryIO, Final, TextIO
 
@@ -15,7 +16,6 @@ from ..outcomes import Outcome
 
 STANDARD_OUTPUT: Final = "-"
 COLUMNS: Final = (
-    "line",
     "certainty",
     "to",
     "from",
@@ -28,6 +28,8 @@ COLUMNS: Final = (
     "id",
     "status_code",
     "error",
+    "earlier",
+    "note",
 )
 WriteResult = Callable[[int, Outcome], None]
 
@@ -38,12 +40,19 @@ _JSONL: Final = (".jsonl", ".ndjson")
 _CSV: Final = ".csv"
 
 
-def check_target(path: str, source: BinaryIO) -> None:
+def next_target(path: str) -> str:
+    """Return a name for results that is not taken: ``out.csv``, ``out-2.csv``, ``out-3.csv``."""
+    target = Path(path)
+    names = (str(target.with_stem(f"{target.stem}-{number}")) for number in count(2))
+    return next(name for name in chain([path], names) if not os.path.lexists(name))
+
+
+def check_target(path: str, source: BinaryIO | None = None) -> None:
     """Refuse a name for the results that cannot be meant.
 
     Args:
         path: The file to write, or ``-``.
-        source: The open input.
+        source: The open input, or None.
 
     Raises:
         click.UsageError: It is the input, is there already, or has no known ending.
@@ -54,7 +63,11 @@ def check_target(path: str, source: BinaryIO) -> None:
         raise click.UsageError(f"--out {path}: end the name in .jsonl or .csv, or give - for JSONL")
     if not os.path.lexists(path):
         return
-    if Path(path).exists() and os.path.samestat(Path(path).stat(), os.fstat(source.fileno())):
+    if (
+        source
+        and Path(path).exists()
+        and os.path.samestat(Path(path).stat(), os.fstat(source.fileno()))
+    ):
         raise click.UsageError(f"--out {path} is the input itself: give another name")
     raise click.UsageError(
         f"--out {path} is there already, and may be the only record of a run: give another name"
@@ -62,12 +75,13 @@ def check_target(path: str, source: BinaryIO) -> None:
 
 
 @contextmanager
-def open_results(path: str | None) -> Generator[WriteResult]:
+def open_results(path: str | None, *, place: str = "line") -> Generator[WriteResult]:
     """Open the file for the results; what is handed over is on its way to the disk at once.
 
     Args:
         path: The file, by its ending JSONL or CSV; ``-`` is JSONL on standard output; None
             writes nothing.
+        place: What the number is that comes with each outcome: the name of the first column.
 
     Raises:
         click.UsageError: It cannot be written.
@@ -75,7 +89,7 @@ def open_results(path: str | None) -> Generator[WriteResult]:
     if path is None:
         yield lambda _line, _outcome: None
     elif path == STANDARD_OUTPUT:
-        yield _jsonl(sys.stdout)
+        yield _jsonl(sys.stdout, place)
     else:
         try:
             # The mark at the beginning is how Excel knows UTF-8.
@@ -85,7 +99,7 @@ def open_results(path: str | None) -> Generator[WriteResult]:
         except OSError as error:
             raise click.UsageError(f"cannot write --out {path}: {error.strerror}") from None
         try:
-            yield _csv(file) if is_csv else _jsonl(file)
+            yield _csv(file, place) if is_csv else _jsonl(file, place)
         finally:
             # Every line was flushed when it was written: what cannot be written was said then.
             with suppress(OSError):
@@ -109,29 +123,28 @@ def safe_cell(value: object) -> str:
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
-def _jsonl(file: TextIO) -> WriteResult:
-    def write(line: int, outcome: Outcome) -> None:
-        file.write(as_json({"line": line, **outcome.to_dict()}, encoding=file.encoding) + "\n")
+def _jsonl(file: TextIO, place: str) -> WriteResult:
+    def write(number: int, outcome: Outcome) -> None:
+        file.write(as_json({place: number, **outcome.to_dict()}, encoding=file.encoding) + "\n")
         file.flush()
 
     return write
 
 
-def _csv(file: TextIO) -> WriteResult:
+def _csv(file: TextIO, place: str) -> WriteResult:
     writer = csv.writer(file)
-    writer.writerow(COLUMNS)
+    writer.writerow((place, *COLUMNS))
 
-    def write(line: int, outcome: Outcome) -> None:
-        writer.writerow([safe_cell(value) for value in _cells(line, outcome)])
+    def write(number: int, outcome: Outcome) -> None:
+        writer.writerow([number, *map(safe_cell, _cells(outcome))])
         file.flush()
 
     return write
 
 
-def _cells(line: int, outcome: Outcome) -> Iterator[object]:
+def _cells(outcome: Outcome) -> Iterator[object]:
     """Yield the values of a row, in the order of :data:`COLUMNS`."""
     message, receipt, error = outcome.message, outcome.receipt, outcome.error
-    yield line
     yield outcome.certainty.value
     yield message.to
     yield message.sender
@@ -144,3 +157,5 @@ def _cells(line: int, outcome: Outcome) -> Iterator[object]:
     yield receipt and receipt.id
     yield error and error.status_code
     yield error
+    yield outcome.earlier
+    yield outcome.note

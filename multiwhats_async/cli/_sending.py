@@ -1,6 +1,7 @@
 """A bulk run as the command line drives it: shown, recorded, and stopped by a signal."""
 
 import signal
+from collections import Counter
 from collections.abc import Callable, Iterator
 from operator import itemgetter
 from typing import Any, Final, Protocol
@@ -12,10 +13,17 @@ import attrs
 from .._bulk import BulkRun
 from .._certainty import Certainty
 from ..client import AsyncMultiWhats
-from ..errors import NOT_TRIED, AuthenticationError, InsufficientCreditError, SendError
+from ..errors import (
+    NOT_TRIED,
+    AuthenticationError,
+    InsufficientCreditError,
+    LedgerError,
+    SendError,
+)
 from ..models import ButtonMessage
 from ..outcomes import Outcome, Report, StopReason
 from ._exits import ACCOUNT, ALL_ACCEPTED, INTERRUPTED, NO_ANSWER, SOME_FAILED
+from ._failure import NothingSentError
 from ._reading import ChangedError
 from ._screen import Line, Screen, many
 
@@ -40,7 +48,7 @@ class Messages(Protocol):
 
     def __iter__(self) -> Iterator[ButtonMessage]: ...
 
-    def take_line(self, index: int) -> int:
+    def line_of(self, index: int) -> int:
         """Return the line of the message at a position."""
         ...
 
@@ -58,6 +66,9 @@ class Sent:
         failures: The first of them by line, each with its line.
         problems: What went wrong beside the messages, each as a sentence.
         is_interrupted: Whether a signal stopped it.
+        earlier: What was known before of the messages that were skipped, counted.
+        ledger: The name of the ledger's file, or None.
+        same_command: The command that goes on with the campaign, or None.
     """
 
     report: Report
@@ -68,6 +79,9 @@ class Sent:
     failures: list[tuple[int, Outcome]] = attrs.field(factory=list)
     problems: list[str] = attrs.field(factory=list)
     is_interrupted: bool = False
+    earlier: Counter[Certainty] = attrs.field(factory=Counter)
+    ledger: str | None = None
+    same_command: str | None = None
 
     @property
     def exit_code(self) -> int:
@@ -78,7 +92,8 @@ class Sent:
         code = code_of_stop(report.stopped_by)
         if code is not None:
             return code
-        is_whole = report.accepted + report.skipped == self.expected
+        failed_before = self.earlier.total() - self.earlier[Certainty.ACCEPTED]
+        is_whole = report.accepted + report.skipped - failed_before == self.expected
         return ALL_ACCEPTED if is_whole and not self.problems else SOME_FAILED
 
 
@@ -136,18 +151,29 @@ class _Driver:
 
     async def drive(self) -> None:
         """Take the run to its end."""
+        is_begun = False
         try:
             async with self.run:
+                is_begun = True
                 async for outcome in self.run:
                     self._take(outcome)
+        except LedgerError as error:
+            if not is_begun:
+                raise
+            self.sent.problems.append(f"Stopped, because nothing more can be recorded: {error}")
         except ChangedError as error:
+            if not is_begun:
+                text = f"nothing was sent: the file was changed after its check: {error}"
+                raise NothingSentError(text) from None
             self.sent.problems.append(f"The file was changed while it was being sent: {error}")
 
     def _take(self, outcome: Outcome) -> None:
         """Record one outcome."""
-        line = self.messages.take_line(outcome.index)
+        line = self.messages.line_of(outcome.index)
         self.sent.attempts += outcome.attempts
         self.sent.retries += max(0, outcome.attempts - 1)
+        if outcome.earlier is not None:
+            self.sent.earlier[outcome.earlier] += 1
         error = outcome.error
         # Those that were not tried are told by the reason of the stop and by their count.
         if error is not None and error.cause != NOT_TRIED:

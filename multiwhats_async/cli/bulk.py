@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, BinaryIO, Final
 from urllib.parse import urlsplit
 
@@ -18,13 +19,15 @@ import click
 from .._secret import mask_number
 from .._settings import BASE_URL
 from ..client import AsyncMultiWhats
-from ._exits import ALL_ACCEPTED, NOTHING_SENT
+from ..outcomes import Summary
+from ._exits import ALL_ACCEPTED, NOTHING_SENT, SOME_FAILED
 from ._failure import NothingSentError
+from ._ledger import Record, ledger_of, same_command
 from ._lines import DEFAULT_ENCODING
 from ._options import Account, account_of, account_options
 from ._reading import Checked, Rows, check
 from ._report import report_lines
-from ._results import STANDARD_OUTPUT, check_target, open_results
+from ._results import STANDARD_OUTPUT, check_target, next_target, open_results
 from ._screen import Screen, many, open_screen
 from ._sending import Sent, send_all
 
@@ -73,6 +76,24 @@ def _encoding(_context: click.Context, _parameter: click.Parameter, value: str) 
     help="Write every outcome to a new file: .jsonl or .csv; - is JSONL on standard output.",
 )
 @click.option(
+    "--ledger",
+    "ledger_path",
+    metavar="FILE",
+    help="Where the campaign is on record. [default: FILE.ledger, beside the input]",
+)
+@click.option("--no-ledger", is_flag=True, help="Keep no record: what is stopped cannot go on.")
+@click.option(
+    "--campaign", metavar="NAME", help="Its name in the ledger. [default: the input's name]"
+)
+@click.option(
+    "--resend-unknown",
+    is_flag=True,
+    help="Send those again that may have gone out. They may arrive twice.",
+)
+@click.option(
+    "--only-failed", is_flag=True, help="Send only what was refused, or tried and not sent."
+)
+@click.option(
     "--encoding",
     callback=_encoding,
     default=DEFAULT_ENCODING,
@@ -85,7 +106,12 @@ def command(  # noqa: PLR0913  # one argument an option
     path: str,
     out: str | None,
     encoding: str,
+    ledger_path: str | None,
+    campaign: str | None,
     *,
+    no_ledger: bool,
+    resend_unknown: bool,
+    only_failed: bool,
     is_confirmed: bool,
     is_dry: bool,
     max_concurrency: int | None,
@@ -100,12 +126,25 @@ def command(  # noqa: PLR0913  # one argument an option
     by | or a JSON list) or button1, button2, button3; from and key may be added. Every row is
     checked before the first credit is spent.
 
+    Every message is on record in FILE.ledger before it is sent, and so is its outcome: after a
+    stop, a crash or a power cut the same command goes on with what is still to be sent. What may
+    have gone out is not sent again by itself.
+
     Ctrl-C takes what is under way to its end and stops; a second one gives it up.
     """
+    record = _record(
+        path,
+        ledger_path,
+        campaign,
+        no_ledger=no_ledger,
+        resend_unknown=resend_unknown,
+        only_failed=only_failed,
+    )
     plan = _Plan(
         account=account_of(**account),
         encoding=encoding,
         out=out,
+        record=record,
         limits={
             "max_concurrency": max_concurrency,
             "rate": rate,
@@ -117,8 +156,7 @@ def command(  # noqa: PLR0913  # one argument an option
     if client is not None and not is_confirmed and not _can_ask():
         raise click.UsageError("there is no terminal to ask on: add --yes to send, or --dry-run")
     with _opened(path) as file:
-        if out is not None:
-            check_target(out, file)
+        plan = plan.with_target(file)
         stamp = _stamp(file)
         checked = check(file, encoding=encoding, sender=plan.account.sender)
         if checked.lacks_sender:
@@ -126,7 +164,10 @@ def command(  # noqa: PLR0913  # one argument an option
                 "no number to send from: give --from, set MULTIWHATS_FROM, or add a column from"
             )
         _refuse_bad(checked, path)
-        _announce(checked, plan)
+        standing = plan.standing(file, checked)
+        fresh = plan.announce(checked, standing)
+        if standing is not None and not fresh:
+            return _tell_nothing_is_left(standing)
         if client is None:
             return ALL_ACCEPTED
         if not is_confirmed and not click.confirm("Send them?", err=True):
@@ -137,6 +178,35 @@ def command(  # noqa: PLR0913  # one argument an option
         return plan.carry_out(client, file, checked)
 
 
+def _record(
+    path: str,
+    ledger_path: str | None,
+    campaign: str | None,
+    *,
+    no_ledger: bool,
+    **choice: bool,
+) -> Record | None:
+    """Return where the campaign is kept on record, or None where it is not."""
+    if no_ledger:
+        if ledger_path is not None or campaign is not None or any(choice.values()):
+            raise click.UsageError(
+                "--no-ledger keeps no record: leave out --ledger, --campaign, --resend-unknown "
+                "and --only-failed"
+            )
+        return None
+    is_file = path != STANDARD_INPUT and os.path.isfile(path)  # noqa: PTH113  # as the user wrote it
+    name = Path(path).name if is_file else None
+    if is_file and ledger_path is None:
+        return Record(path=ledger_of(path), campaign=campaign or Path(path).name, **choice)
+    if ledger_path is not None and (campaign or name):
+        return Record(path=Path(ledger_path), campaign=campaign or name or "", **choice)
+    if ledger_path is None and campaign is None and not any(choice.values()):
+        return None  # what comes through a pipe has no name by which it could go on
+    raise click.UsageError(
+        "what is no file has no name: give both --ledger FILE and --campaign NAME"
+    )
+
+
 @attrs.frozen(kw_only=True)
 class _Plan:
     """What was asked for."""
@@ -144,26 +214,85 @@ class _Plan:
     account: Account
     encoding: str
     out: str | None
+    record: Record | None
     limits: dict[str, Any]
+
+    def with_target(self, file: BinaryIO) -> "_Plan":
+        """Return the plan with a name for its results that is free."""
+        if self.out is None:
+            return self
+        out = self.out
+        if self.record is not None and os.path.lexists(self.record.path):
+            out = next_target(out)  # the run before has written there, with the same command
+        check_target(out, file)
+        if out != self.out:
+            click.echo(f"{self.out} is there: the results of this run go to {out}", err=True)
+        return attrs.evolve(self, out=out)
+
+    def standing(self, file: BinaryIO, checked: Checked) -> Summary | None:
+        """Return where the messages stand in their ledger, or None where they are new to it."""
+        if self.record is None:
+            return None
+        return self.record.standing(iter(self._rows(file, checked)), self.account.sender)
+
+    def announce(self, checked: Checked, standing: Summary | None) -> int:
+        """Say what is about to be sent, and what it costs; return how many messages that is."""
+        account, record = self.account, self.record
+        fresh = checked.good - checked.repeated
+        if record is not None and standing is not None:
+            fresh = record.to_send(standing)
+            told = ", ".join(
+                f"{getattr(standing, name):,} {name.replace('_', ' ')}"
+                for name in ("accepted", "rejected", "unknown", "not_sent", "pending")
+                if getattr(standing, name)
+            )
+            click.echo(f"The campaign {record.campaign} goes on: {told}", err=True)
+        if standing is not None and not fresh:
+            return 0
+        url = account.base_url or os.environ.get("MULTIWHATS_BASE_URL") or BASE_URL
+        by = "" if account.sender is None else f" from {mask_number(account.sender)}"
+        click.echo(
+            f"{many(fresh, 'message')}{by} through {urlsplit(url).netloc}: "
+            f"about {many(fresh, 'credit')} ({_COST_NOTE})",
+            err=True,
+        )
+        if checked.repeated:
+            skipped = f"{checked.repeated:,}"
+            click.echo(f"Skipped, because they repeat another row: {skipped}", err=True)
+        return fresh
 
     def carry_out(self, client: AsyncMultiWhats, file: BinaryIO, checked: Checked) -> int:
         """Send what was checked; return the exit code."""
-        rows = Rows(file, encoding=self.encoding, sender=self.account.sender, count=checked.good)
         # Results on a terminal would be drawn over.
         is_shared = self.out == STANDARD_OUTPUT and sys.stdout.isatty()
         screen = open_screen(title="Sending", plain=is_shared)
-        return _report(anyio.run(self._send, client, rows, screen), screen)
+        if self.record is not None:
+            click.echo(f"On record in {self.record.path}", err=True)
+        sent = anyio.run(self._send, client, self._rows(file, checked), screen)
+        if self.record is not None:
+            sent.ledger = str(self.record.path)
+            sent.same_command = same_command(click.get_current_context().obj or ())
+        screen.say(report_lines(sent))
+        return sent.exit_code
 
     async def _send(self, client: AsyncMultiWhats, rows: Rows, screen: Screen) -> Sent:
+        options = self.limits | ({} if self.record is None else self.record.options())
         with open_results(self.out) as write, screen:
             async with client:
-                return await send_all(client, rows, screen=screen, on_outcome=write, **self.limits)
+                return await send_all(client, rows, screen=screen, on_outcome=write, **options)
+
+    def _rows(self, file: BinaryIO, checked: Checked) -> Rows:
+        return Rows(file, encoding=self.encoding, sender=self.account.sender, count=checked.good)
 
 
-def _report(sent: Sent, screen: Screen) -> int:
-    """Print what a run came to; return the exit code."""
-    screen.say(report_lines(sent))
-    return sent.exit_code
+def _tell_nothing_is_left(standing: Summary) -> int:
+    """Say that all is done, and how to do it all anew; return the exit code."""
+    click.echo(
+        "Nothing was sent: every message has its outcome. "
+        "To send all of them anew, name a new campaign: --campaign NAME",
+        err=True,
+    )
+    return ALL_ACCEPTED if standing.accepted == standing.total else SOME_FAILED
 
 
 @contextmanager
@@ -225,18 +354,3 @@ def _refuse_bad(checked: Checked, path: str) -> None:
         )
     if not checked.good:
         raise NothingSentError(f"nothing was sent: {name} has a header and no rows")
-
-
-def _announce(checked: Checked, plan: _Plan) -> None:
-    """Say what is about to be sent, and what it costs."""
-    fresh = checked.good - checked.repeated
-    url = plan.account.base_url or os.environ.get("MULTIWHATS_BASE_URL") or BASE_URL
-    sender = plan.account.sender
-    by = "" if sender is None else f" from {mask_number(sender)}"
-    click.echo(
-        f"{many(fresh, 'message')}{by} through {urlsplit(url).netloc}: "
-        f"about {many(fresh, 'credit')} ({_COST_NOTE})",
-        err=True,
-    )
-    if checked.repeated:
-        click.echo(f"Skipped, because they repeat another row: {checked.repeated:,}", err=True)

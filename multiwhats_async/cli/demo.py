@@ -139,9 +139,9 @@ class _First:
     def __iter__(self) -> Iterator[ButtonMessage]:
         return islice(self._rows, self._count)
 
-    def take_line(self, index: int) -> int:
+    def line_of(self, index: int) -> int:
         """Return the line of the message at a position."""
-        return self._rows.take_line(index)
+        return self._rows.line_of(index)
 
 
 class _Seen:

@@ -82,7 +82,7 @@ class _Single(tuple[ButtonMessage, ...]):
 
     __slots__ = ()
 
-    def take_line(self, index: int) -> int:  # noqa: ARG002  # one message, one line
+    def line_of(self, index: int) -> int:  # noqa: ARG002  # one message, one line
         """Return the line of the message."""
         return 1
 

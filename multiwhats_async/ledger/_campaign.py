@@ -11,7 +11,7 @@ from .._certainty import Certainty
 from .._secret import mask_number
 from ..errors import LedgerError, SendError
 from ..models import ButtonMessage
-from ..outcomes import Outcome
+from ..outcomes import Outcome, Summary
 from ._columns import (
     CERTAINTIES,
     PENDING,
@@ -24,6 +24,7 @@ from ._columns import (
     read_message,
 )
 from ._commits import Commits
+from ._queries import summed
 from ._statements import sql
 
 SHOWN: Final = 3
@@ -59,7 +60,8 @@ class SQLiteCampaign:
 
     Args:
         commits: Takes work to the database.
-        campaign: The campaign's id.
+        name: The campaign's name.
+        campaign: Its id.
         run: A number that no other run of this connection has.
         last: The highest id of a message before this run.
         sender: The number that sends where a message names none.
@@ -68,10 +70,11 @@ class SQLiteCampaign:
         on_close: Called when the run has ended.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # every collaborator is passed in
         self,
         commits: Commits,
         *,
+        name: str,
         campaign: int,
         run: int,
         last: int,
@@ -82,6 +85,7 @@ class SQLiteCampaign:
     ) -> None:
         self.commits = commits
         self.clock = clock
+        self._name = name
         self._campaign = campaign
         self._run = run
         self._last = last
@@ -121,6 +125,14 @@ class SQLiteCampaign:
             self._after = rows[-1]["position"]
         return [self._claim(row) for row in rows]
 
+    async def summary(self) -> Summary:
+        """Count this run's input by state, each message once."""
+
+        def work(db: sqlite3.Connection) -> Summary:
+            return summed(self._name, db.execute(sql("input_summary"), {"run": self._run}))
+
+        return await self.commits.do(work)
+
     async def withdraw(self) -> None:
         """Take back what this run has added to the campaign and not tried."""
         await self._execute("unload", campaign=self._campaign, last=self._last)
@@ -147,11 +159,11 @@ class SQLiteCampaign:
 
     def _load(self, db: sqlite3.Connection, rows: list[dict[str, Any]]) -> None:
         db.execute("SAVEPOINT load")
+        db.executemany(sql("load"), rows)
+        db.executemany(sql("load_input"), rows)
         try:
-            db.executemany(sql("load"), rows)
-            db.executemany(sql("load_input"), rows)
             self._refuse_changes(db, rows)
-        except BaseException:
+        except LedgerError:  # this load's own concern; an error of SQLite's ends the transaction
             db.execute("ROLLBACK TO load")
             raise
         finally:
@@ -261,8 +273,8 @@ def _changes_text(changed: Sequence[Row], rows: Sequence[dict[str, Any]]) -> str
     return (
         f"The campaign has other messages under the same keys: {'; '.join(shown)}"
         + (f"; and {more} more" if more > 0 else "")
-        + ". Nothing of this was sent. Restore what was there to go on with it, or name a new "
-        "campaign to send the new messages to everybody"
+        + ". Restore what was there to go on with it, or name a new campaign to send the new "
+        "messages to everybody"
     )
 
 

@@ -88,6 +88,7 @@ def outcome_columns(outcome: Outcome) -> dict[str, Any]:
     receipt = outcome.receipt
     return {
         "state": STATES[outcome.certainty],
+        "made": outcome.attempts,
         "unknown_attempts": outcome.unknown_attempts,
         "credits": _real(outcome.credits),
         "elapsed": outcome.elapsed,

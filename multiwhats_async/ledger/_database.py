@@ -74,31 +74,29 @@ class Database:
             )
         if self._path is None:
             with self._explained():
-                self._db = _connect(":memory:")
-                self._migrate()
+                self._open_memory()
             return
-        place = self._path.resolve()
-        self._refuse_place(place)
-        _open_here.add(place)
+        self._place = self._path.resolve()  # the working directory may change
+        self._refuse_place(self._place)
+        _open_here.add(self._place)
         try:
             with self._explained():
-                self._open_file(self._path)
+                self._open_file(self._place)
         except BaseException:
             self._disconnect()
-            _open_here.discard(place)
+            _open_here.discard(self._place)
             raise
 
     def close(self) -> None:
-        """Say that the file was closed in peace, write it whole, and let it go."""
+        """Say that the file was closed in peace, write it whole, and let it go; memory stays."""
         if self._path is None:
-            self._disconnect()
-            return
+            return  # its content is all there is of it
         try:
             with self._explained():
                 self._connection.execute("UPDATE ledger SET is_open = 0")
         finally:
             self._disconnect()
-            _open_here.discard(self._path.resolve())
+            _open_here.discard(self._place)
 
     def _refuse_place(self, place: Path) -> None:
         """Refuse a place where a ledger cannot be kept."""
@@ -120,43 +118,54 @@ class Database:
                 "cannot keep a second process out: put it on a disk of this machine"
             )
 
-    def _open_file(self, path: Path) -> None:
-        wal = look_at_wal(path)
+    def forget(self) -> None:
+        """Free what is in memory."""
+        self._disconnect()
+
+    def _open_memory(self) -> None:
+        if self._db is None:
+            self._db = _connect(":memory:")
+            self._migrate()
+        with self._transaction():
+            self._take_over()
+
+    def _open_file(self, place: Path) -> None:
+        wal = look_at_wal(place)
         if wal.is_damaged:  # SQLite would mend it by dropping what it cannot read
             raise LedgerError(
-                f"The ledger {path} is damaged: the middle of {path.name}-wal cannot be read, and "
-                "with it outcomes would be lost. Restore both files from a backup"
+                f"The ledger {self._path} is damaged: the middle of {place.name}-wal cannot be "
+                "read, and with it outcomes would be lost. Restore both files from a backup"
             )
-        with suppress(FileExistsError):  # it holds whole numbers: not for every user's eyes
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))
-        self._db = _connect(str(path))
+        with suppress(OSError):  # it holds whole numbers: not for every user's eyes
+            os.close(os.open(place, os.O_CREAT | os.O_EXCL, 0o600))
+        self._db = _connect(str(place))
         if self._pragma("schema_version") and self._pragma("application_id") != APPLICATION_ID:
             raise LedgerError(
-                f"{path} is a database of another program, and was left as it is: "
+                f"{self._path} is a database of another program, and was left as it is: "
                 "name another file for the ledger"
             )
         for name, value in PRAGMAS:
             self._connection.execute(f"PRAGMA {name} = {value}")
         self._migrate()
-        self._refuse_damage(path, wal_is_lost=not wal.exists)
+        self._refuse_damage(place, wal_is_lost=not wal.exists)
         with self._transaction():
             self._connection.execute("UPDATE ledger SET is_open = 1")
             self._take_over()
         # From here on the main file itself says that it is worth nothing without its -wal.
         self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
-    def _refuse_damage(self, path: Path, *, wal_is_lost: bool) -> None:
+    def _refuse_damage(self, place: Path, *, wal_is_lost: bool) -> None:
         """Refuse a file that does not hold all that was confirmed."""
         (is_open,) = self._connection.execute("SELECT is_open FROM ledger").fetchone()
         if is_open and wal_is_lost:
             raise LedgerError(
-                f"The ledger {path} was left by a process that died, and the file {path.name}-wal "
-                "that belongs to it is missing: without it messages could be sent twice. Put it "
-                "back beside the ledger"
+                f"The ledger {self._path} was left by a process that died, and the file "
+                f"{place.name}-wal that belongs to it is missing: without it messages could be "
+                "sent twice. Put it back beside the ledger"
             )
         (verdict,) = self._connection.execute("PRAGMA quick_check(1)").fetchone()
         if verdict != "ok":
-            raise LedgerError(f"The ledger {path} {_DAMAGED} ({verdict})")
+            raise LedgerError(f"The ledger {self._path} {_DAMAGED} ({verdict})")
 
     def _migrate(self) -> None:
         """Bring the schema to this version, one migration in one transaction."""
@@ -248,8 +257,7 @@ class Database:
             who = "another process" if owner is None else f"process {owner}"
             return (
                 f"The ledger {path} is in use by {who}, which may be sending from it: wait until "
-                "it has ended, or stop it (SIGINT lets it finish what is under way). Nothing was "
-                "sent"
+                "it has ended, or stop it (SIGINT lets it finish what is under way)"
             )
         said = {
             "SQLITE_FULL": "cannot be written: the disk is full. Free some space",

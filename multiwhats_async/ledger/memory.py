@@ -21,8 +21,7 @@ class MemoryLedger(SQLiteLedger):
 
     def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
         database = Database(None)
-        database.open()
-        weakref.finalize(self, database.close)
+        weakref.finalize(self, database.forget)
         self.path = None
         self._set_up(database, clock)
 
@@ -33,4 +32,4 @@ class MemoryLedger(SQLiteLedger):
         return Commits(self._database.run, is_threaded=False)
 
     async def _blocking(self, work: Callable[[], None]) -> None:
-        """Do nothing: what is in memory stays open."""
+        work()

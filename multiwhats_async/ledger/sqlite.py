@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -185,6 +185,7 @@ class SQLiteLedger:
             raise
         return SQLiteCampaign(
             self._commits,
+            name=campaign,
             campaign=campaign_id,
             run=self._runs,
             last=last,
@@ -212,7 +213,7 @@ class SQLiteLedger:
 
     async def outcomes(
         self, campaign: str, certainty: Certainty | None = None
-    ) -> AsyncIterator[Outcome]:
+    ) -> AsyncGenerator[Outcome, None]:
         """Yield what became of each message of a campaign, in the order in which they came in.
 
         Read page by page, so that a million takes no more memory than a thousand. A message that

@@ -232,7 +232,7 @@ def test_a_file_that_changes_while_it_is_sent(
     emulator = _Rewriting(magic_numbers=False)
     emulator.path = table(3000)
     serve(emulator)
-    said = cli("bulk", emulator.path, "--yes", "--max-concurrency", "1")
+    said = cli("bulk", emulator.path, "--yes", "--max-concurrency", "1", "--no-ledger")
     assert said.code == 1
     assert "The file was changed while it was being sent" in said.err
 
@@ -331,7 +331,7 @@ def test_a_full_disk_loses_no_word(
     """What went out and could not be recorded is named, and the report is printed."""
     out = tmp_path / "results.jsonl"
     process = program(
-        *("bulk", table(500), "--yes", "--out", out, "--max-concurrency", "4"),
+        *("bulk", table(500), "--yes", "--out", out, "--max-concurrency", "4", "--no-ledger"),
         env=os.environ | sandbox.env | {"MULTIWHATS_FROM": "908503080335"},
         preexec_fn=partial(resource.setrlimit, resource.RLIMIT_FSIZE, (20_000, 20_000)),
     )

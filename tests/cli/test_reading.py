@@ -41,7 +41,9 @@ def _complaints(text: str | bytes, *, sender: str | None = "908503080335") -> li
 def test_delimiters_line_ends_and_marks(delimiter: str, end: str, mark: str) -> None:
     """Every delimiter, line end and byte order mark that spreadsheets write is read."""
     text = mark + (HEADER + ROW).replace(",", delimiter).replace("\n", end)
-    assert _messages(text) == [ButtonMessage("905374937766", "Merhaba", ["Evet", "Hayır"])]
+    (message,) = _messages(text)
+    expected = ButtonMessage("905374937766", "Merhaba", ["Evet", "Hayır"], key=message.key)
+    assert message == expected
 
 
 def test_the_delimiter_is_the_one_that_makes_sense_of_the_header() -> None:
@@ -65,7 +67,7 @@ def test_names_of_the_recipient(name: str) -> None:
 
 
 def test_columns_sender_and_key() -> None:
-    """From and key are taken where they are filled in."""
+    """From and key are taken where they are filled in; a row without a key gets one."""
     text = (
         "key,from,to,message,button 1,button_2\n"
         "a1,+90 850 308 03 35,905374937766,x,y,\n"
@@ -73,7 +75,26 @@ def test_columns_sender_and_key() -> None:
     )
     first, second = _messages(text)
     assert (first.key, first.sender, first.buttons) == ("a1", "908503080335", ("y",))
-    assert (second.key, second.sender, second.buttons) == (None, None, ("y", "z"))
+    assert (second.sender, second.buttons) == (None, ("y", "z"))
+    assert second.key is not None
+    assert "905374937766" not in second.key
+
+
+def test_a_row_is_named_by_its_number_and_not_by_its_text() -> None:
+    """A text that somebody mends is no other message; another message to the same number is."""
+    row = "{to},{text},y,\n".format
+    before = _messages(HEADER + row(to="905374937766", text="a") + row(to="905374937767", text="a"))
+    after = _messages(
+        HEADER
+        + row(to="905374937766", text="A")
+        + row(to="905374937767", text="a")
+        + row(to="905374937767", text="b")
+        + row(to="905374937767", text="a")
+    )
+    keys = [message.key for message in after]
+    assert [message.key for message in before] == keys[:2]
+    assert len({*keys}) == 3
+    assert keys[1] == keys[3]
 
 
 def test_buttons_in_the_order_of_their_numbers() -> None:
@@ -274,12 +295,10 @@ def test_a_file_that_changed_after_its_check(later: str) -> None:
 
 
 def test_lines_of_messages() -> None:
-    """Each message knows the line that it began in, once."""
+    """Each message knows the line that it began in."""
     rows = Rows(_file(HEADER + '905374937766,"a\nb",y,\n' + ROW), sender="90850", count=2)
     list(rows)
-    assert [rows.take_line(0), rows.take_line(1)] == [2, 4]
-    with pytest.raises(KeyError):
-        rows.take_line(0)
+    assert [rows.line_of(0), rows.line_of(1)] == [2, 4]
 
 
 def test_the_file_stays_open_for_the_second_pass() -> None:
@@ -305,7 +324,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
             checked = check(source, sender="908503080335")
             rows = Rows(source, sender="908503080335", count=checked.good)
             for index, _ in enumerate(rows):
-                rows.take_line(index)
+                rows.line_of(index)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -1,0 +1,204 @@
+"""What a ledger costs a bulk run, and what group commit saves. Side by side: only ratios count.
+
+    python tests/benchmarks/ledger.py
+
+``bulk``: messages a second against a server that answers after 20 ms, without a ledger, with one
+in memory, and with one in a file: of the sending alone, and of the whole run with opening, loading
+and closing.
+
+``commits``: transitions a second of a ledger in a file, an intent and an outcome for each message
+of 100 workers, without a server: ``group`` as shipped; ``alone`` with a transaction for each,
+those that wait one after the other in one visit to the thread; ``visits`` with a visit to the
+thread for each, too, as a plain lock makes it. ``slower_ms`` is what each commit is made to take
+longer, as on a disk with a slower fsync.
+
+The files lie in a folder within the current one, so run it on the disk that is meant.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+import anyio
+import anyio.to_thread
+from _server import RECORD, serving
+
+from multiwhats_async import AsyncMultiWhats, ButtonMessage
+from multiwhats_async._certainty import Certainty
+from multiwhats_async.ledger import MemoryLedger, SQLiteLedger
+from multiwhats_async.ledger._commits import Commits, T, Ticket
+from multiwhats_async.models import MessageReceipt
+from multiwhats_async.outcomes import Outcome
+
+SENDER: Final = "908503080335"
+WORKERS: Final = 100
+ROUNDS: Final = 5
+BULK: Final = 2_000
+COMMITS: Final = {0: 2_000, 1: 500, 5: 200}
+"""How many messages go through, for each of the milliseconds that a commit takes longer."""
+
+
+def messages(count: int, start: int = 0) -> Iterator[ButtonMessage]:
+    """Yield that many different messages."""
+    for number in range(start, start + count):
+        yield ButtonMessage(str(905_000_000_000 + number), "Merhaba 👤", ["👍 Evet", "⛔ Hayır"])
+
+
+# --- a bulk run -------------------------------------------------------------------------------
+
+
+async def bulk(
+    client: AsyncMultiWhats, start: int, ledger: SQLiteLedger | None
+) -> tuple[float, float]:
+    """Send a block; return messages a second of the sending, and of the whole run."""
+    options: dict[str, Any] = {} if ledger is None else {"ledger": ledger, "campaign": "bench"}
+    began = time.perf_counter()
+    async with client.bulk(messages(BULK, start), max_concurrency=WORKERS, **options) as run:
+        loaded = time.perf_counter()
+        async for _ in run:
+            pass
+        sent = time.perf_counter()
+    ended = time.perf_counter()
+    assert run.report.accepted == BULK, run.report
+    return BULK / (sent - loaded), BULK / (ended - began)
+
+
+async def measure_bulk(base_url: str, folder: Path) -> list[dict[str, Any]]:
+    """Interleave blocks without a ledger and with each kind; return medians and ratios."""
+    makers: dict[str, Callable[[int], SQLiteLedger | None]] = {
+        "none": lambda _: None,
+        "memory": lambda _: MemoryLedger(),
+        "file": lambda round_: SQLiteLedger(folder / f"bulk{round_}.db"),
+    }
+    paces: dict[str, list[tuple[float, float]]] = {name: [] for name in makers}
+    async with AsyncMultiWhats("KEY", sender=SENDER, base_url=base_url) as client:
+        await bulk(client, 0, None)  # to connect, and to warm up
+        for round_ in range(ROUNDS):
+            for name, make in makers.items():
+                paces[name].append(await bulk(client, round_ * BULK, make(round_)))
+    results = []
+    for place, part in enumerate(("sending", "whole")):
+        column = {name: [pace[place] for pace in found] for name, found in paces.items()}
+        ratios = compared(column, ("memory", "none"), ("file", "none"))
+        results.append({"what": f"bulk, {part}", **ratios})
+    return results
+
+
+# --- commits ----------------------------------------------------------------------------------
+
+
+class Visits(Commits):
+    """Takes one piece of work after the other to the thread, under a plain lock."""
+
+    _lock: anyio.Lock | None = None
+
+    async def do(self, work: Callable[[Any], T]) -> T:
+        """Have work done in a transaction of its own."""
+        self._lock = self._lock or anyio.Lock()
+        ticket = Ticket(work)
+        async with self._lock:
+            await anyio.to_thread.run_sync(self._run, [ticket], limiter=self._limiter)
+        if ticket.error is not None:
+            raise ticket.error
+        return ticket.result  # type: ignore[return-value]  # set where there is no error
+
+
+class Varied(SQLiteLedger):
+    """A ledger that commits in another way, or on a slower disk."""
+
+    def __init__(self, path: Path, way: str, slower: float) -> None:
+        super().__init__(path)
+        self._way = way
+        self._slower = slower
+
+    def _new_commits(self) -> Commits:
+        kind = Visits if self._way == "visits" else Commits
+        return kind(self._transact, is_threaded=True)
+
+    def _transact(self, tickets: Sequence[Ticket[Any]]) -> None:
+        groups = [tickets] if self._way == "group" else [[ticket] for ticket in tickets]
+        for group in groups:
+            if self._slower:
+                time.sleep(self._slower)  # in the thread, as an fsync waits: without the GIL
+            self._database.run(group)
+
+
+async def transitions(ledger: SQLiteLedger, count: int) -> float:
+    """Take messages from their intents to their outcomes; return transitions a second."""
+    (message,) = messages(1)
+    outcome = Outcome(
+        message=message,
+        key=message.identity(SENDER),
+        certainty=Certainty.ACCEPTED,
+        receipt=MessageReceipt(total_credit=1, raw=RECORD),
+        attempts=1,
+    )
+    async with ledger:
+        campaign = await ledger.begin("bench", sender=SENDER)
+        await campaign.load(0, [*messages(count)])
+        claims = iter(await campaign.claim(count))
+
+        async def work() -> None:
+            for claim in claims:
+                await claim.intend()
+                await claim.settle(outcome)
+
+        began = time.perf_counter()
+        async with anyio.create_task_group() as tasks:
+            for _ in range(WORKERS):
+                tasks.start_soon(work)
+        took = time.perf_counter() - began
+        await campaign.aclose()
+        summary = await ledger.summary("bench")
+    assert summary.accepted == count, summary
+    return 2 * count / took
+
+
+async def measure_commits(folder: Path, slower: int, count: int) -> dict[str, Any]:
+    """Interleave the ways to commit; return medians and ratios."""
+    paces: dict[str, list[float]] = {"group": [], "alone": [], "visits": []}
+    for round_ in range(ROUNDS):
+        for way, found in paces.items():
+            ledger = Varied(folder / f"{way}{slower}-{round_}.db", way, slower / 1_000)
+            found.append(await transitions(ledger, count))
+    ratios = compared(paces, ("group", "alone"), ("group", "visits"))
+    return {"what": "commits", "slower_ms": slower, **ratios}
+
+
+# --- the program ------------------------------------------------------------------------------
+
+
+def compared(paces: dict[str, list[float]], *pairs: tuple[str, str]) -> dict[str, float]:
+    """Return the medians, and the ratios of some of them."""
+    medians = {name: median(found) for name, found in paces.items()}
+    return {name: round(pace) for name, pace in medians.items()} | {
+        f"{one}/{other}": round(medians[one] / medians[other], 2) for one, other in pairs
+    }
+
+
+def on_a_disk(measure: Callable[[Path], Awaitable[Any]], backend: str) -> Any:
+    """Measure with a folder of its own, and clean up."""
+    with TemporaryDirectory(prefix=".ledger-", dir=".") as folder:
+        return anyio.run(measure, Path(folder), backend=backend)
+
+
+def tell(backend: str, result: dict[str, Any]) -> None:
+    """Print one result."""
+    sys.stdout.write(json.dumps({"backend": backend, **result}) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    for backend in ("asyncio", "trio"):
+        with serving(latency=0.02) as base_url:
+            for result in on_a_disk(partial(measure_bulk, base_url), backend):
+                tell(backend, result)
+        for slower, count in COMMITS.items():
+            measure = partial(measure_commits, slower=slower, count=count)
+            tell(backend, on_a_disk(measure, backend))
