@@ -83,10 +83,8 @@ def explain(error: Exception, *, is_bug: int) -> tuple[str, int]:
     package = _missing_package(error)
     if package is not None:
         return missing_extra(package), USAGE
-    if isinstance(error, ConfigurationError):
+    if isinstance(error, ConfigurationError | LedgerError):
         return str(error), USAGE
-    if isinstance(error, LedgerError):
-        return f"nothing was sent: {error}", NOTHING_SENT
     if isinstance(error, InvalidMessageError):
         return for_the_command_line(f"nothing was sent: {error}"), NOTHING_SENT
     what = f"unexpected {type(error).__name__}: {error}"

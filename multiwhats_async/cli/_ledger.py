@@ -11,10 +11,11 @@ import anyio
 import attrs
 import click
 
+from ..errors import LedgerError
 from ..ledger import SQLiteLedger
 from ..models import ButtonMessage
 from ..outcomes import Summary
-from ._failure import KEY_OPTION
+from ._failure import KEY_OPTION, NothingSentError
 
 SUFFIX: Final = ".ledger"
 """What the ledger of a file is called beyond the file's own name."""
@@ -49,11 +50,14 @@ class Record:
         The ledger is left as it was.
 
         Raises:
-            LedgerError: It cannot be had or trusted, or a message is not what it was.
+            NothingSentError: It cannot be had or trusted, or a message is not what it was.
         """
         if not os.path.lexists(self.path):
             return None
-        return anyio.run(self._standing, messages, sender)
+        try:
+            return anyio.run(self._standing, messages, sender)
+        except LedgerError as error:
+            raise NothingSentError(f"nothing was sent: {error}") from None
 
     async def _standing(self, messages: Iterator[ButtonMessage], sender: str | None) -> Summary:
         async with SQLiteLedger(self.path) as ledger:

@@ -36,7 +36,8 @@ def read_lines(file: BinaryIO, *, encoding: str) -> Iterator[str]:
     except UnicodeError:
         is_undecodable = True
     finally:
-        text.detach()  # the file stays open: it is read twice
+        if not file.closed:
+            text.detach()  # the file stays open: it is read twice
     if is_undecodable:
         raise UnreadableError(_encoding_problem(file, encoding))
 

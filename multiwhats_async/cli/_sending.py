@@ -159,7 +159,7 @@ class _Driver:
                     self._take(outcome)
         except LedgerError as error:
             if not is_begun:
-                raise
+                raise NothingSentError(f"nothing was sent: {error}") from None
             self.sent.problems.append(f"Stopped, because nothing more can be recorded: {error}")
         except ChangedError as error:
             if not is_begun:

@@ -1,6 +1,7 @@
 """Where a ledger's file lies, and whether it can be trusted; looked at before it is opened."""
 
 import os
+import re
 import struct
 import sys
 from collections.abc import Iterator
@@ -70,14 +71,11 @@ def network_file_system(path: Path, mounts: Path = MOUNTS) -> str | None:
 
 
 def _mounts(lines: list[str]) -> Iterator[tuple[str, str]]:
-    """Yield the place and the kind of each mount (man 5 proc)."""
+    """Yield the place and the kind of each mount (man 5 proc; spaces are written in octal)."""
     for line in lines:
         fields, _, rest = line.partition(" - ")
-        place = fields.split()[4].encode("ascii", "surrogateescape")
-        yield (
-            place.decode("unicode_escape").encode("latin-1", "replace").decode("utf-8", "replace"),
-            rest.split()[0],
-        )
+        place = re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), fields.split()[4])
+        yield place, rest.split()[0]
 
 
 def owner_of(path: Path) -> int | None:

@@ -1,0 +1,443 @@
+"""``multiwhats bulk`` with a record of its campaign, ``multiwhats report`` and ``resolve``."""
+
+import csv
+import json
+import shlex
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from multiwhats_async import Certainty, SQLiteLedger, Summary
+from multiwhats_async.sandbox import Emulator, FaultPlan, SandboxServer
+
+Cli = Callable[..., Any]
+Serve = Callable[[Emulator], SandboxServer]
+Table = Callable[..., Path]
+ROWS = 400
+
+
+def ledger_of(path: Path) -> Path:
+    """Return the ledger that stands beside a file of messages."""
+    return path.with_name(path.name + ".ledger")
+
+
+def summary_of(path: Path, campaign: str = "in.csv") -> Summary:
+    """Return where a file's campaign stands."""
+    return anyio.run(SQLiteLedger(ledger_of(path)).summary, campaign)
+
+
+@pytest.fixture
+def slow(serve: Serve) -> SandboxServer:
+    """Serve a sandbox that leaves time for a blow."""
+    return serve(Emulator(faults=FaultPlan(["latency=0.05"]), magic_numbers=False))
+
+
+# --- the same command again -------------------------------------------------------------------
+
+
+def test_the_same_command_again_sends_nothing(
+    cli: Cli, sandbox: SandboxServer, table: Table
+) -> None:
+    """The ledger stands beside the file; a new name sends all of it anew."""
+    path = table(25)
+    said = cli("bulk", path, "--yes")
+    assert f"On record in {ledger_of(path)}\n" in said.err
+    assert ledger_of(path).exists()
+    again = cli("bulk", path)  # nothing to be sent, nothing to be asked
+    assert again.code == 2
+    again = cli("bulk", path, "--yes")
+    assert (again.code, again.out) == (0, "")
+    assert again.err == (
+        "The campaign in.csv goes on: 25 accepted\n"
+        "Nothing was sent: every message has its outcome. "
+        "To send all of them anew, name a new campaign: --campaign NAME\n"
+    )
+    assert sandbox.emulator.stats().accepted == 25
+    assert cli("bulk", path, "--yes", "--campaign", "once more").code == 0
+    assert sandbox.emulator.stats().accepted == 50
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_drains_and_the_printed_command_goes_on(
+    slow: SandboxServer, table: Table, program: Callable[..., Any], number: signal.Signals
+) -> None:
+    """Nothing is unknown after it, and nobody gets a message twice."""
+    path = table(ROWS)
+    options = ("--yes", "--rate", "300", "--out", path.with_name("ğ out.csv"))
+    process = program("bulk", path, *options, "--api-key", "K3Y-of-mine")
+    while slow.emulator.stats().requests < 20:
+        assert process.poll() is None
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    told = err[err.index("To go on with what was not sent:\n") :].splitlines()[1].strip()
+    assert told == shlex.join(["multiwhats", "bulk", str(path), *map(str, options)])
+    assert "K3Y-of-mine" not in err
+    summary = summary_of(path)
+    assert summary.unknown == 0
+    assert 20 <= summary.accepted == ROWS - summary.pending < ROWS
+    process = program(*shlex.split(told)[1:])
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert f"The campaign in.csv goes on: {summary.accepted:,} accepted," in err
+    assert f"Skipped, as known from before: {summary.accepted:,} accepted." in err
+    assert "ğ out.csv is there: the results of this run go to " in err
+    assert path.with_name("ğ out-2.csv").exists()
+    stats = slow.emulator.stats()
+    assert (stats.accepted, stats.sent_twice) == (ROWS, 0)
+
+
+def test_kill_9_and_the_same_command_again(
+    slow: SandboxServer, table: Table, program: Callable[..., Any]
+) -> None:
+    """What was under way is unknown; it is said, not sent, and no success."""
+    path = table(ROWS)
+    options = ("bulk", path, "--yes", "--max-concurrency", "10")
+    process = program(*options)
+    while slow.emulator.stats().requests < 50:
+        assert process.poll() is None
+    process.kill()
+    process.communicate(timeout=60)
+    unknown = summary_of(path).unknown
+    assert 0 < unknown <= 10
+    process = program(*options)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert f" {unknown:,} unknown" in err
+    assert "multiwhats report " in err
+    stats = slow.emulator.stats()
+    assert stats.sent_twice == 0
+    assert ROWS - unknown <= stats.accepted <= ROWS
+    last = program(*options)
+    assert "Nothing was sent: every message has its outcome" in last.communicate(timeout=60)[1]
+    assert last.returncode == 1
+
+
+def test_a_mended_text_is_refused(cli: Cli, sandbox: SandboxServer, table: Table) -> None:
+    """Those who have the old one would get the new one too; the way out is a new campaign."""
+    path = table(3)
+    assert cli("bulk", path, "--yes").code == 0
+    path.write_text(path.read_text("utf-8").replace("Merhaba", "Merhabalar"), "utf-8")
+    said = cli("bulk", path, "--yes")
+    assert said.code == 3
+    assert said.err.startswith("multiwhats: nothing was sent: The campaign has other messages")
+    assert "text was 'Merhaba 0 👋', is now 'Merhabalar 0 👋'" in said.err
+    assert sandbox.emulator.stats().accepted == 3
+    assert cli("bulk", path, "--yes", "--campaign", "mended").code == 0
+    assert summary_of(path).total == 3
+
+
+def test_rows_that_are_added_are_sent(cli: Cli, sandbox: SandboxServer, table: Table) -> None:
+    """And only those; --dry-run says so before."""
+    path = table(3)
+    assert cli("bulk", path, "--yes").code == 0
+    table(5)
+    dry = cli("bulk", path, "--dry-run")
+    assert "goes on: 3 accepted, 2 pending\n2 messages from" in dry.err
+    assert summary_of(path).total == 3
+    assert cli("bulk", path, "--yes").code == 0
+    assert (sandbox.emulator.stats().accepted, summary_of(path).accepted) == (5, 5)
+
+
+def test_a_refused_row_is_no_success_the_second_time(cli: Cli, serve: Serve, table: Table) -> None:
+    """Skipped, because it was refused before: still exit code 1; only_failed tries it once more."""
+    server = serve(Emulator(faults=FaultPlan(["422@nth:2"]), magic_numbers=False))
+    path = table(3)
+    options = ("bulk", path, "--yes", "--max-concurrency", "1")
+    assert cli(*options).code == 1
+    table(4)
+    said = cli(*options)
+    assert said.code == 1
+    assert "Skipped, as known from before: 2 accepted, 1 rejected." in said.err
+    assert cli(*options, "--resend-unknown").code == 1
+    said = cli(*options, "--only-failed")
+    assert said.code == 0
+    assert server.emulator.stats().accepted == 4
+
+
+# --- where it is kept -------------------------------------------------------------------------
+
+
+def test_no_ledger_keeps_no_record(cli: Cli, sandbox: SandboxServer, table: Table) -> None:
+    """Then the same command sends everything again."""
+    path = table(3)
+    for _ in range(2):
+        said = cli("bulk", path, "--yes", "--no-ledger")
+        assert said.code == 0
+        assert "On record" not in said.err
+    assert not ledger_of(path).exists()
+    assert sandbox.emulator.stats().accepted == 6
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--ledger", "a.db"),
+        ("--campaign", "spring"),
+        ("--resend-unknown",),
+        ("--only-failed",),
+    ],
+)
+def test_no_ledger_goes_with_no_other_option_of_it(
+    cli: Cli, no_account: None, table: Table, options: tuple[str, ...]
+) -> None:
+    """One of the two is a slip."""
+    said = cli("bulk", table(3), "--yes", "--no-ledger", *options)
+    assert said.code == 2
+    assert "--no-ledger keeps no record" in said.err
+
+
+def test_a_pipe_has_no_name(cli: Cli, sandbox: SandboxServer, table: Table, tmp_path: Path) -> None:
+    """Without one there is no record, unless both names are given."""
+    content = table(3).read_bytes()
+    ledger = tmp_path / "pipe.ledger"
+    assert cli("bulk", "-", "--yes", stdin=content).code == 0
+    for half in (("--ledger", ledger), ("--campaign", "spring"), ("--only-failed",)):
+        said = cli("bulk", "-", "--yes", *half, stdin=content)
+        assert said.code == 2
+        assert "give both --ledger FILE and --campaign NAME" in said.err
+    both = ("--ledger", ledger, "--campaign", "spring")
+    for _ in range(2):
+        assert cli("bulk", "-", "--yes", *both, stdin=content).code == 0
+    assert sandbox.emulator.stats().accepted == 6
+
+
+def test_one_ledger_for_several_files(cli: Cli, sandbox: SandboxServer, table: Table) -> None:
+    """Each is a campaign of its own name."""
+    ledger = table(1).with_name("all.ledger")
+    for name, rows in (("a.csv", 2), ("b.csv", 3)):
+        assert cli("bulk", table(rows, name=name), "--yes", "--ledger", ledger).code == 0
+    said = cli("report", ledger)
+    assert [line.split("  ")[0] for line in said.out.splitlines() if "(" in line] == [
+        "a.csv",
+        "b.csv",
+    ]
+    assert sandbox.emulator.stats().accepted == 5
+
+
+def test_a_ledger_that_cannot_be_used_sends_nothing(
+    cli: Cli, sandbox: SandboxServer, table: Table
+) -> None:
+    """In a folder that is not there, or another program's."""
+    path = table(3)
+    for ledger, words in (
+        (path.parent / "no" / "a.db", "cannot be made: the folder"),
+        (path, "is no ledger, and was left as it is"),
+    ):
+        said = cli("bulk", path, "--yes", "--ledger", ledger)
+        assert (said.code, said.err.count("multiwhats: nothing was sent: ")) == (3, 1)
+        assert words in said.err
+    assert sandbox.emulator.stats().requests == 0
+
+
+def test_a_ledger_in_use_sends_nothing(
+    slow: SandboxServer, table: Table, program: Callable[..., Any]
+) -> None:
+    """A second process is told who has it; the first goes on."""
+    path = table(ROWS)
+    first = program("bulk", path, "--yes")
+    while slow.emulator.stats().requests < 5:
+        assert first.poll() is None
+    second = program("bulk", path, "--yes")
+    _, err = second.communicate(timeout=60)
+    assert second.returncode == 3
+    assert f"is in use by process {first.pid}" in err
+    first.communicate(timeout=60)
+    assert first.returncode == 0
+    assert slow.emulator.stats().accepted == ROWS
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Mount a disk of 300 kB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(disk)]
+    if subprocess.run(command, check=False, capture_output=True).returncode:  # noqa: S603  # our own
+        pytest.skip("a disk that is full needs the right to mount a small one")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)  # noqa: S603, S607  # likewise
+
+
+def test_a_full_disk(
+    cli: Cli, sandbox: SandboxServer, table: Table, small_disk: Path, monkeypatch: Any
+) -> None:
+    """Too small for the messages: none is sent. Too small for the outcomes: it stops in time."""
+    ledger = small_disk / "a.ledger"
+    said = cli("bulk", table(2000), "--yes", "--ledger", ledger)
+    assert said.code == 3
+    assert "nothing was sent: " in said.err
+    assert "the disk is full. Free some space" in said.err
+    assert sandbox.emulator.stats().requests == 0
+    for file in small_disk.iterdir():
+        file.unlink()
+    path = table(ROWS)
+    said = cli("bulk", path, "--yes", "--ledger", ledger, "--max-concurrency", "4")
+    assert said.code == 1
+    assert "Stopped, because nothing more can be recorded: The ledger" in said.err
+    assert "To go on with what was not sent:" in said.err
+    stats = sandbox.emulator.stats()
+    assert 0 < stats.accepted < ROWS
+    subprocess.run(  # noqa: S603  # our own
+        ["mount", "-o", "remount,size=9m", str(small_disk)],  # noqa: S607  # likewise
+        check=True,
+    )
+    said = cli("bulk", path, "--yes", "--ledger", ledger)
+    summary = anyio.run(SQLiteLedger(ledger).summary, "in.csv")
+    assert (summary.total, summary.to_send) == (ROWS, 0)
+    assert summary.unknown <= 4
+    stats = sandbox.emulator.stats()
+    assert (stats.accepted, stats.sent_twice) == (ROWS, 0)
+    assert said.code == (1 if summary.unknown else 0)
+
+
+# --- report and resolve -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def mixed(cli: Cli, serve: Serve, table: Table) -> Path:
+    """Leave a campaign of each certainty: row 2 refused, row 4 unknown, the rest accepted."""
+    faults = ["422@nth:2", "disconnect_after@nth:4"]
+    serve(Emulator(faults=FaultPlan(faults), magic_numbers=False))
+    path = table(6)
+    assert cli("bulk", path, "--yes", "--max-concurrency", "1").code == 1
+    return path
+
+
+def test_report_tells_what_has_become_of_a_campaign(cli: Cli, mixed: Path) -> None:
+    """By the name of the ledger, or of the file that it belongs to."""
+    said = cli("report", mixed)
+    assert said.code == 0
+    assert cli("report", ledger_of(mixed)).out == said.out
+    lines = said.out.splitlines()
+    assert lines[0] == f"in.csv  ({ledger_of(mixed)})"
+    assert lines[1:8] == [
+        "  accepted            4",
+        "  rejected            1",
+        "  unknown             1",
+        "  not sent            0",
+        "  pending             0",
+        "  total               6",
+        "  credits             4",
+    ]
+    assert lines[8] == "Unknown:"
+    assert lines[9].startswith("  row 4, ••••••••0003, key ")
+    assert "it may have gone out" in lines[9]
+    assert lines[10] == "Rejected:"
+    assert "row 2, ••••••••0001, key" in lines[11]
+    assert "905000000003" not in said.out
+    assert "look into the account" in said.err
+
+
+def test_report_lists_one_certainty_whole(cli: Cli, mixed: Path) -> None:
+    """Pending ones too, where they are asked for."""
+    table_of_many = mixed.read_text("utf-8") + "905000000099,x,y,\n"
+    mixed.write_text(table_of_many, "utf-8")
+    said = cli("report", mixed, "--certainty", "accepted", "--campaign", "in.csv")
+    assert said.out.count("  row ") == 4
+    assert cli("report", mixed, "--certainty", "not_sent").out.count("  row ") == 0
+
+
+def test_report_lists_some_and_says_how_many_more(cli: Cli, serve: Serve, table: Table) -> None:
+    """Ten of each are enough to begin with; what was tried and not sent is among them."""
+    serve(Emulator(faults=FaultPlan(["422@every:2"]), magic_numbers=False))
+    path = table(30)
+    assert cli("bulk", path, "--yes", "--max-concurrency", "1").code == 1
+    lines = cli("report", path).out.splitlines()
+    assert lines[-1] == "  … and 5 more: --certainty rejected lists them"
+    assert len([line for line in lines if line.startswith("  row ")]) == 10
+
+
+def test_report_shows_what_was_tried_and_not_sent(cli: Cli, no_account: None, table: Table) -> None:
+    """Nothing of those that were not tried: there is nothing to be said of them."""
+    path = table(9)
+    said = cli("bulk", path, "--yes", "--max-concurrency", "1")
+    assert said.code == 5
+    said = cli("report", path)
+    lines = [line for line in said.out.splitlines() if line.startswith("  row ")]
+    assert 1 <= len(lines) < 9
+    assert "refused" in lines[0] or "ConnectError" in lines[0]
+    assert cli("report", path, "--certainty", "not_sent").out.count("  row ") == 9
+
+
+@pytest.mark.parametrize("name", ["all.csv", "all.jsonl"])
+def test_report_writes_all_outcomes(cli: Cli, mixed: Path, name: str) -> None:
+    """One row a message, whatever run has sent it; nothing is overwritten."""
+    out = mixed.with_name(name)
+    cli("resolve", mixed, unknown_key(mixed), "accepted", "--note", "=cmd|' /C calc'!A0")
+    assert cli("report", mixed, "--out", out).code == 0
+    if name.endswith("csv"):
+        lines = out.read_text("utf-8-sig").splitlines()
+        rows: list[dict[str, Any]] = [*csv.DictReader(lines)]
+        assert rows[3]["note"] == "'=cmd|' /C calc'!A0"
+        assert rows[0]["row"] == "1"
+    else:
+        rows = [json.loads(line) for line in out.read_text("utf-8").splitlines()]
+        assert [row["row"] for row in rows] == [1, 2, 3, 4, 5, 6]
+        assert rows[0]["receipt"]["total_credit"] == 1
+    assert [row["certainty"] for row in rows] == ["accepted", "rejected", *["accepted"] * 4]
+    assert cli("report", mixed, "--out", out).code == 2
+
+
+def test_report_on_standard_output(cli: Cli, mixed: Path) -> None:
+    """JSONL alone, for the next program."""
+    said = cli("report", mixed, "--out", "-", "--certainty", "rejected")
+    (row,) = map(json.loads, said.out.splitlines())
+    assert (row["row"], row["error"]["status_code"]) == (2, 422)
+
+
+def test_report_of_several_campaigns(cli: Cli, mixed: Path) -> None:
+    """All are shown; one is written."""
+    assert cli("bulk", mixed, "--yes", "--campaign", "again").code == 0
+    assert cli("report", mixed).out.count("total") == 2
+    said = cli("report", mixed, "--out", "-")
+    assert said.code == 2
+    assert "add --campaign; there are: in.csv, again" in said.err
+    assert cli("report", mixed, "--out", "-", "--campaign", "again").out.count("\n") == 6
+
+
+def test_report_of_nothing(cli: Cli, tmp_path: Path) -> None:
+    """A slip of the pen makes no file."""
+    said = cli("report", tmp_path / "no.csv")
+    assert (said.code, "there is no ledger" in said.err) == (2, True)
+    assert [*tmp_path.iterdir()] == []
+
+
+def unknown_key(path: Path) -> str:
+    """Return the key of the unknown message."""
+
+    async def find() -> str:
+        outcomes = SQLiteLedger(ledger_of(path)).outcomes("in.csv", Certainty.UNKNOWN)
+        (outcome,) = [each async for each in outcomes]
+        return outcome.key
+
+    return anyio.run(find)
+
+
+def test_resolve_as_sent_and_as_not_sent(cli: Cli, mixed: Path) -> None:
+    """Nothing is sent by it; what was not sent goes out with the next run."""
+    key = unknown_key(mixed)
+    said = cli("resolve", mixed, key, "not_sent", "--note", "Ayşe looked 👀")
+    assert (said.code, said.err) == (0, f"{key} is not_sent now\n")
+    assert (summary_of(mixed).unknown, summary_of(mixed).not_sent) == (0, 1)
+    said = cli("bulk", mixed, "--yes")
+    assert "1 message from" in said.err
+    assert summary_of(mixed).accepted == 5
+    said = cli("resolve", mixed, key, "rejected")
+    assert said.code == 2
+    assert said.err.startswith(f"multiwhats: The message {key!r} is accepted, which is known")
+
+
+def test_the_key_of_the_api_is_in_no_ledger(
+    cli: Cli, sandbox: SandboxServer, table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is no part of a message."""
+    path = table(5)
+    monkeypatch.setenv("MULTIWHATS_API_KEY", "K3Y-of-mine-and-nobody-else")
+    assert cli("bulk", path, "--yes").code == 0
+    assert b"K3Y-of-mine" not in ledger_of(path).read_bytes()

@@ -1,0 +1,303 @@
+"""Group commit: one fsync for all that wait, and nobody is left without an answer."""
+
+import asyncio
+import os
+import sqlite3
+import threading
+from collections.abc import AsyncIterator
+from copy import copy
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import pytest
+from vendor import message, messages
+
+from multiwhats_async import (
+    Certainty,
+    ConfigurationError,
+    LedgerError,
+    MemoryLedger,
+    Outcome,
+    SQLiteLedger,
+)
+from multiwhats_async.ledger._campaign import SQLiteCampaign, SQLiteClaim
+
+pytestmark = pytest.mark.anyio
+
+SENDER = "908503080335"
+MANY = 60
+
+
+@pytest.fixture
+async def ledger(tmp_path: Path) -> AsyncIterator[SQLiteLedger]:
+    """Open a ledger in a file."""
+    async with SQLiteLedger(tmp_path / "spring.db") as ledger:
+        yield ledger
+
+
+async def claims(ledger: SQLiteLedger, count: int = MANY) -> list[SQLiteClaim]:
+    """Return that many claims of a campaign."""
+    run: SQLiteCampaign = await ledger.begin("spring", sender=SENDER)
+    await run.load(0, messages(count))
+    return [*await run.claim(count)]
+
+
+def told(claim: SQLiteClaim) -> Outcome:
+    """Return an outcome for a claim."""
+    return Outcome(message=claim.message, key=claim.key, certainty=Certainty.ACCEPTED, attempts=1)
+
+
+async def test_all_that_wait_share_a_commit(ledger: SQLiteLedger) -> None:
+    """Sixty intents at once are a few transactions, not sixty."""
+    commits: list[str] = []
+    taken = await claims(ledger)
+    db = ledger._database._connection
+    db.set_trace_callback(lambda sql: commits.append(sql) if sql == "COMMIT" else None)
+    async with anyio.create_task_group() as tasks:
+        for claim in taken:
+            tasks.start_soon(claim.intend)
+    db.set_trace_callback(None)
+    assert 1 <= len(commits) <= 3
+    assert (await ledger.summary("spring")).in_flight == MANY
+
+
+async def test_work_is_done_in_a_thread_of_its_own(ledger: SQLiteLedger) -> None:
+    """A disk that is slow must not stop the event loop."""
+    assert ledger._commits is not None
+    threads = {await ledger._commits.do(lambda db: threading.get_ident()) for _ in range(3)}
+    assert threading.get_ident() not in threads
+
+
+async def test_who_comes_during_a_commit_shares_the_next(ledger: SQLiteLedger) -> None:
+    """Each commit takes along all that have come by then."""
+    taken = await claims(ledger)
+    groups: list[int] = []
+    commits = ledger._commits
+    assert commits is not None
+    run = commits._run
+    entered, released = anyio.Event(), threading.Event()
+
+    def held(tickets: Any) -> None:
+        groups.append(len(tickets))
+        if len(groups) == 1:
+            anyio.from_thread.run_sync(entered.set)
+            released.wait()
+        run(tickets)
+
+    commits._run = held
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(taken[0].intend)
+        await entered.wait()
+        for claim in taken[1:]:
+            tasks.start_soon(claim.intend)
+        await anyio.wait_all_tasks_blocked()
+        released.set()
+    assert groups == [1, MANY - 1]
+
+
+async def test_a_commit_that_fails_fails_all_who_wait_for_it(ledger: SQLiteLedger) -> None:
+    """None of them may go on as if it were on disk; nothing of it is, and the next commit works."""
+    taken = await claims(ledger)
+    db = ledger._database._connection
+    db.execute(
+        "CREATE TEMP TRIGGER refusing BEFORE UPDATE ON message WHEN new.id = 7"
+        " BEGIN SELECT RAISE(ABORT, 'the disk refuses'); END"
+    )
+    errors: list[Exception] = []
+
+    async def intend(claim: SQLiteClaim) -> None:
+        try:
+            await claim.intend()
+        except LedgerError as error:
+            errors.append(error)
+
+    async with anyio.create_task_group() as tasks:
+        for claim in taken:
+            tasks.start_soon(intend, claim)
+    assert len(errors) == MANY
+    assert len({id(error) for error in errors}) == MANY
+    assert all("the disk refuses" in str(error) for error in errors)
+    assert (await ledger.summary("spring")).pending == MANY
+    db.execute("DROP TRIGGER refusing")
+    await taken[0].intend()
+    assert (await ledger.summary("spring")).in_flight == 1
+
+
+async def test_work_that_is_refused_concerns_nobody_else(ledger: SQLiteLedger) -> None:
+    """Somebody's changed text must not stop the messages that share its commit."""
+    run = await ledger.begin("spring", sender=SENDER)
+    await run.load(0, [message(0, key="k")])
+    other = await ledger.begin("summer", sender=SENDER)
+    refused: list[LedgerError] = []
+
+    async def change() -> None:
+        try:
+            await run.load(1, [message(2), message(1, key="k")])
+        except LedgerError as error:
+            refused.append(error)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(change)
+        for number in range(20):
+            tasks.start_soon(other.load, number, [message(number)])
+    assert len(refused) == 1
+    assert [(await ledger.summary(name)).total for name in ("spring", "summer")] == [1, 20]
+
+
+async def test_cancellation_waits_for_the_answer(ledger: SQLiteLedger) -> None:
+    """Whoever asked learns whether it is on record; only then is he cancelled."""
+    taken = await claims(ledger)
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        await taken[0].intend()
+        await anyio.sleep(1)
+        pytest.fail("not cancelled")
+    assert taken[0]._begun == 1
+    assert (await ledger.summary("spring")).in_flight == 1
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_native_cancellation_leaves_nobody_waiting(ledger: SQLiteLedger) -> None:
+    """No shield holds off asyncio's own: who leads and who waits may be gone in the midst of it."""
+    taken = await claims(ledger)
+    commits = ledger._commits
+    assert commits is not None
+    run = commits._run
+    entered, released = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def held(tickets: Any) -> None:
+        loop.call_soon_threadsafe(entered.set)
+        released.wait()
+        run(tickets)
+
+    commits._run = held
+    leader = asyncio.create_task(taken[0].intend())
+    await entered.wait()
+    waiting = [asyncio.create_task(claim.intend()) for claim in taken[1:10]]
+    await anyio.wait_all_tasks_blocked()
+    leader.cancel()
+    waiting[3].cancel()
+    await anyio.wait_all_tasks_blocked()
+    released.set()
+    with pytest.raises(asyncio.CancelledError):
+        await leader
+    done = await asyncio.gather(*waiting, return_exceptions=True)
+    cancelled = [isinstance(result, asyncio.CancelledError) for result in done]
+    assert cancelled == [number == 3 for number in range(9)]
+    # The leader's own intent was on its way to the disk; that of the other was taken back.
+    assert (await ledger.summary("spring")).in_flight == 1 + 8
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_an_heir_that_is_cancelled_hands_on(ledger: SQLiteLedger) -> None:
+    """Cancelled between being appointed and beginning to lead."""
+    taken = await claims(ledger)
+    commits = ledger._commits
+    assert commits is not None
+    run, appoint = commits._run, commits._appoint
+    entered, released = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+    waiting: list[asyncio.Task[None]] = []
+
+    def held(tickets: Any) -> None:
+        loop.call_soon_threadsafe(entered.set)
+        released.wait()
+        run(tickets)
+
+    def appoint_and_cancel() -> None:
+        appoint()
+        waiting[0].cancel()
+
+    commits._run = held
+    leader = asyncio.create_task(taken[0].intend())
+    await entered.wait()
+    waiting += [asyncio.create_task(claim.intend()) for claim in taken[1:4]]
+    await anyio.wait_all_tasks_blocked()
+    commits._appoint = appoint_and_cancel  # type: ignore[method-assign]  # a moment to hit
+    released.set()
+    await leader
+    commits._appoint = appoint  # type: ignore[method-assign]  # as it was
+    done = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(result).__name__ for result in done] == ["CancelledError", "NoneType", "NoneType"]
+    assert (await ledger.summary("spring")).in_flight == 3
+
+
+async def test_a_thread_that_cannot_be_started_is_said(
+    ledger: SQLiteLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A system may be out of threads; nobody waits for good."""
+    taken = await claims(ledger)
+
+    async def refuse(*args: Any, **options: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(anyio.to_thread, "run_sync", refuse)
+        with pytest.raises(LedgerError, match="thread failed: can't start new thread"):
+            await taken[0].intend()
+    await taken[0].intend()
+
+
+async def test_a_bug_in_a_statement_is_an_error_of_the_ledger(ledger: SQLiteLedger) -> None:
+    """Nothing of a lower layer comes out, and nobody hangs."""
+
+    def broken(db: sqlite3.Connection) -> None:
+        raise KeyError("row")
+
+    assert ledger._commits is not None
+    with pytest.raises(LedgerError, match="The ledger failed: KeyError"):
+        await ledger._commits.do(broken)
+    with pytest.raises(LedgerError, match=r"spring\.db failed \(no such table: absent\)"):
+        await ledger._commits.do(lambda db: db.execute("SELECT * FROM absent"))
+
+
+async def test_a_settled_claim_is_settled_once(ledger: SQLiteLedger) -> None:
+    """The fence: an outcome of another attempt, or of a row that has moved on, is not written."""
+    (claim,) = await claims(ledger, 1)
+    await claim.settle(told(claim))  # never begun: nothing is written
+    assert (await ledger.summary("spring")).pending == 1
+    other = copy(claim)
+    await claim.intend()
+    with pytest.raises(LedgerError, match="its claim no longer holds"):
+        await other.intend()
+    await claim.settle(told(claim))
+    with pytest.raises(LedgerError, match="its claim no longer holds"):
+        await claim.settle(told(claim))
+    assert (await ledger.summary("spring")).accepted == 1
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_after_a_fork_it_is_refused(
+    ledger: SQLiteLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two processes on one connection would ruin the file."""
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    with pytest.raises(ConfigurationError, match="before a fork"):
+        await ledger.campaigns()
+    monkeypatch.undo()
+
+
+def test_another_event_loop_is_refused(tmp_path: Path) -> None:
+    """Its answers would arrive nowhere."""
+    ledger = SQLiteLedger(tmp_path / "spring.db")
+    anyio.run(ledger.open)
+    with pytest.raises(ConfigurationError, match="another event loop"):
+        anyio.run(ledger.campaigns, backend="trio")
+    anyio.run(ledger.aclose)
+    assert anyio.run(ledger.campaigns, backend="trio") == ()
+
+
+def test_a_ledger_in_memory_keeps_its_content_between_loops() -> None:
+    """It has no file that it could be read from again."""
+    ledger = MemoryLedger()
+
+    async def fill() -> None:
+        async with ledger:
+            await claims(ledger, 3)
+
+    assert repr(ledger) == "<MemoryLedger (closed)>"
+    anyio.run(fill)
+    assert anyio.run(ledger.summary, "spring", backend="trio").pending == 3
