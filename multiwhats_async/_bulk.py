@@ -231,15 +231,15 @@ class BulkRun:
                 watchers.cancel_scope.cancel()
         finally:
             self._ended = self._clock()
-            self._account_for_the_rest()
+            await self._account_for_the_rest()
             self._out.close()
         if options.on_progress is not None:
             await self._tell_progress(options.on_progress)
 
-    def _account_for_the_rest(self) -> None:
-        """Count what a cancelled run left in a collection: it was not sent."""
-        if self._intake.total is not None and not self._intake.exhausted:
-            self._tally.add_untried(self._intake.total)
+    async def _account_for_the_rest(self) -> None:
+        """Count what a cancelled run left of its input."""
+        with anyio.CancelScope(shield=True), suppress(LedgerError):
+            self._tally.add_untried(await self._intake.rest(self._tally.finished))
 
     async def _watch_for_cancellation(self) -> None:
         """Where the run is cancelled, end the attempts that have not written anything."""

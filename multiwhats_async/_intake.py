@@ -51,9 +51,15 @@ class Tally:
         self.credits += outcome.credits
         self._dearest = max(self._dearest, outcome.credits)
 
-    def add_untried(self, total: int) -> None:
-        """Count as not sent what is missing to the total."""
-        self._counts[Certainty.NOT_SENT] += max(0, total - sum(self._counts.values()))
+    def add_untried(self, counts: Mapping[Certainty, int]) -> None:
+        """Count messages that were not tried, by what is known of them."""
+        for certainty, count in counts.items():
+            self._counts[certainty] += count
+
+    @property
+    def finished(self) -> int:
+        """How many messages were counted."""
+        return sum(self._counts.values())
 
     def by_word(self) -> dict[str, int]:
         """Return the counts under the words of the certainties."""
@@ -213,11 +219,6 @@ class Intake:
         """How many messages there are, or None where the input does not tell."""
         return self._source.total
 
-    @property
-    def exhausted(self) -> bool:
-        """Whether all messages were handed out."""
-        return self._source.exhausted
-
     async def open(self, goes_on: Callable[[], bool]) -> None:  # noqa: ARG002  # others load
         """Get ready, before anything is sent.
 
@@ -239,6 +240,17 @@ class Intake:
     async def admit(self, item: Item) -> None:
         """Look whether a message that was pulled is to be sent, and note it."""
         item.is_skipped = not self._seen.add(item.key)
+
+    async def rest(self, finished: int) -> Mapping[Certainty, int]:
+        """Count what a cancelled run has left of a collection: it was not sent.
+
+        Args:
+            finished: How many messages were counted.
+        """
+        source = self._source
+        if source.total is None or source.exhausted:
+            return {}
+        return {Certainty.NOT_SENT: max(0, source.total - finished)}
 
     async def aclose(self) -> None:
         """Let go of everything."""

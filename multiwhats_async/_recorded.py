@@ -1,12 +1,14 @@
 """The input of a bulk run by way of a ledger: on record before it is sent, and sent once."""
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
 from typing import Final
 
 import anyio
 
+from ._certainty import Certainty
 from ._intake import Intake, Item, Messages, Source
 from ._settings import checked_name
 from .abc import Campaign, Claim, Ledger
@@ -61,11 +63,6 @@ class LedgerIntake(Intake):
         known = self._source.total
         return self._loaded if known is None and not self.is_async else known
 
-    @property
-    def exhausted(self) -> bool:
-        """Whether all messages were handed out."""
-        return self._source.exhausted and (self.is_async or self._is_at_end)
-
     async def open(self, goes_on: Callable[[], bool]) -> None:
         """Open the ledger, and load an input that can be loaded as a whole."""
         self._source.check()
@@ -78,7 +75,8 @@ class LedgerIntake(Intake):
                 if not self.is_async:
                     await self._load(goes_on)
             except BaseException:
-                await self._campaign.aclose()
+                with suppress(LedgerError):  # what went wrong first is what is told
+                    await self._campaign.aclose()
                 raise
         except BaseException:
             await self._ledger.aclose()
@@ -114,12 +112,25 @@ class LedgerIntake(Intake):
         if item.claim is None:
             item.take(await self._campaign.admit(item.index, item.message))
 
+    async def rest(self, finished: int) -> Mapping[Certainty, int]:  # noqa: ARG002  # it is on record
+        """Count what a cancelled run has left, by what is known of it."""
+        if self.is_async or self._is_at_end:
+            return {}
+        return await self._campaign.rest() + Counter(map(_untried, self._block))
+
     async def aclose(self) -> None:
         """Let go of the ledger."""
         try:
             await self._campaign.aclose()
         finally:
             await self._ledger.aclose()
+
+
+def _untried(claim: Claim) -> Certainty:
+    """Return what is known of a message that is not tried."""
+    if not claim.may_send:
+        return Certainty.SKIPPED
+    return Certainty.NOT_SENT if claim.doubt is None else Certainty.UNKNOWN
 
 
 def intake_of(

@@ -1,5 +1,6 @@
 """The ports: what the engines ask of each other, and of what a user brings."""
 
+from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
@@ -113,6 +114,10 @@ class Campaign(Protocol):
         Raises:
             LedgerError: A key stands for another message already; none of them was added.
         """
+
+    async def rest(self) -> Counter[Certainty]:
+        """Count what was not claimed of the input, by what is known of it without trying it."""
+        ...
 
     async def summary(self) -> Summary:
         """Count this run's input by state, each message once."""

@@ -29,24 +29,27 @@ def sandbox() -> Iterator[SandboxServer]:
 def test_the_readme_shows_the_example_files_word_for_word() -> None:
     """Every block of Python in it is one of the files that run below."""
     shown = {match["name"]: match["code"] for match in SHOWN.finditer(README)}
-    assert len(shown) == README.count("```python") == 3
+    assert len(shown) == README.count("```python") == 4
     for name, code in shown.items():
         assert (EXAMPLES / name).read_text("utf-8") == code
 
 
-@pytest.mark.parametrize("name", ["send_one.py", "send_many.py"])
-def test_an_example_sends_to_the_sandbox(name: str, sandbox: SandboxServer) -> None:
+@pytest.mark.parametrize("name", ["send_one.py", "send_many.py", "campaign.py"])
+def test_an_example_sends_to_the_sandbox(
+    name: str, sandbox: SandboxServer, tmp_path: Path
+) -> None:
     """As a program of its own, with the two settings that the sandbox prints."""
     done = subprocess.run(  # noqa: S603  # our own example
         [sys.executable, "-W", "error", str(EXAMPLES / name)],
         env=os.environ | sandbox.env,
+        cwd=tmp_path,
         capture_output=True,
         text=True,
         check=False,
         timeout=60,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    accepted = {"send_one.py": 1, "send_many.py": 3}[name]
+    accepted = {"send_one.py": 1, "send_many.py": 3, "campaign.py": 3}[name]
     assert sandbox.emulator.stats().accepted == accepted
     assert ("done 1 sent" if accepted == 1 else "accepted=3") in done.stdout
 

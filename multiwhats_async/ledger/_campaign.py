@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -125,6 +126,19 @@ class SQLiteCampaign:
             self._after = rows[-1]["position"]
         return [self._claim(row) for row in rows]
 
+    async def rest(self) -> Counter[Certainty]:
+        """Count what was not claimed of the input, by what is known of it without trying it."""
+        told = {"run": self._run, "after": self._after}
+        rows = await self.commits.do(lambda db: db.execute(sql("rest"), told).fetchall())
+        counts: Counter[Certainty] = Counter()
+        for row in rows:
+            certainty = Certainty.SKIPPED
+            if self._may_send(row, is_tried=row["is_tried"]):
+                is_doubtful = row["state"] == STATES[Certainty.UNKNOWN]
+                certainty = Certainty.UNKNOWN if is_doubtful else Certainty.NOT_SENT
+            counts[certainty] += row["messages"]
+        return counts
+
     async def summary(self) -> Summary:
         """Count this run's input by state, each message once."""
 
@@ -180,8 +194,7 @@ class SQLiteCampaign:
         return db.execute(sql("claim"), told).fetchall()
 
     def _claim(self, row: Row) -> "SQLiteClaim":
-        state, is_repeated = row["state"], bool(row["is_repeated"])
-        is_allowed = self._choice.allows(state, is_tried=row["attempts"] > 0)
+        state = row["state"]
         return SQLiteClaim(
             campaign=self,
             row=row["id"],
@@ -192,9 +205,12 @@ class SQLiteCampaign:
             attempts=row["attempts"],
             unknown_attempts=row["unknown_attempts"],
             doubt=read_doubt(row),
-            earlier=None if is_repeated else CERTAINTIES[state],
-            may_send=is_allowed and not is_repeated,
+            earlier=None if row["is_repeated"] else CERTAINTIES[state],
+            may_send=self._may_send(row, is_tried=row["attempts"] > 0),
         )
+
+    def _may_send(self, row: Row, *, is_tried: bool) -> bool:
+        return not row["is_repeated"] and self._choice.allows(row["state"], is_tried=is_tried)
 
 
 @attrs.define(kw_only=True, eq=False)

@@ -253,7 +253,7 @@ class Database:
         name = getattr(error, "sqlite_errorname", "")
         kind = "_".join(name.split("_")[:2])
         if kind in ("SQLITE_BUSY", "SQLITE_LOCKED"):
-            owner = path and owner_of(path)
+            owner = path and owner_of(self._place)
             who = "another process" if owner is None else f"process {owner}"
             return (
                 f"The ledger {path} is in use by {who}, which may be sending from it: wait until "

@@ -616,6 +616,20 @@ async def test_a_run_that_is_cancelled_loses_nothing(ledger: MemoryLedger) -> No
     assert vendor.total == 50
 
 
+async def test_a_cancelled_run_counts_what_is_known_of_the_rest(ledger: MemoryLedger) -> None:
+    """What was accepted before is skipped, and what is in doubt is not called not sent."""
+    await first_run(ledger, Vendor())
+    vendor = Vendor(latency=5)
+    again = [*messages(400)[10:], *messages(5), *messages(5)]
+    async with vendor.client(max_concurrency=2) as client:
+        run = client.bulk(again, ledger=ledger, campaign="spring", resend_unknown=True)
+        with anyio.move_on_after(1):
+            await run_all(run)
+    report = run.report
+    assert (report.accepted, report.not_sent) == (2, 388 + 2)
+    assert (report.unknown, report.skipped, report.total) == (1, 2 + 5, 400)
+
+
 async def test_a_given_up_run_is_unknown_on_record(ledger: MemoryLedger) -> None:
     """What abort() tears has been written, perhaps."""
     vendor = Vendor(latency=10)
