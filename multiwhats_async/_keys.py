@@ -38,7 +38,8 @@ class RowKeys:
     """
 
     def __init__(self) -> None:
-        self._db = sqlite3.connect("", isolation_level=None)
+        # Whoever leaves a file half-read has it closed by the collector, in whatever thread.
+        self._db = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self._db.execute(
             "CREATE TABLE named (way BLOB, content TEXT, place INTEGER, PRIMARY KEY (way, content))"
             " WITHOUT ROWID"

@@ -88,12 +88,13 @@ def table(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture
-def program() -> Callable[..., "subprocess.Popen[str]"]:
-    """Start the program as a process of its own."""
+def program() -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
+    """Start the program as a process of its own; whatever a test leaves running is ended."""
+    started: list[subprocess.Popen[str]] = []
 
     def start(*argv: str | Path, **options: Any) -> "subprocess.Popen[str]":
         command = [sys.executable, "-m", "multiwhats_async", *map(str, argv)]
-        return subprocess.Popen(  # noqa: S603  # our own program
+        process = subprocess.Popen(  # noqa: S603  # our own program
             command,
             env={**os.environ, **options.pop("env", {})},
             stdin=subprocess.PIPE,
@@ -103,5 +104,10 @@ def program() -> Callable[..., "subprocess.Popen[str]"]:
             encoding="utf-8",
             **options,
         )
+        started.append(process)
+        return process
 
-    return start
+    yield start
+    for process in started:
+        with process:
+            process.kill()

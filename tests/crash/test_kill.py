@@ -23,6 +23,10 @@ SPREAD = 0.02
 """Seconds within which the blow falls, so that it meets every step of a message's way."""
 
 
+WHOLE = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
+"""Whoever is killed leaves half a file of coverage behind."""
+
+
 class Killer(Emulator):
     """A sandbox that has whoever sends to it killed, soon after so many requests."""
 
@@ -42,7 +46,7 @@ def one_life(killer: Killer, ledger: Path, url: str, backend: str, *how: str) ->
     """Let a process send until it is killed, or has finished; return its exit code."""
     here = Path(life.__file__)
     command = [sys.executable, str(here), str(ledger), url, backend, str(MESSAGES), *how]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE)  # noqa: S603  # our own program
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, env=WHOLE)  # noqa: S603  # our own
     timers = []
 
     def strike() -> None:

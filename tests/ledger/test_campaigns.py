@@ -260,6 +260,23 @@ async def test_a_doubt_of_an_earlier_run_stays(
     assert (recorded.error is None) is (certainty is A)
 
 
+async def test_a_refused_message_that_is_sent_again_is_in_flight(ledger: MemoryLedger) -> None:
+    """What the server said of it before is not what is known of it now."""
+    await first_run(ledger, Vendor())
+    seen: list[Outcome] = []
+
+    async def look() -> httpx.Response:
+        seen.append((await on_record(ledger))[1])
+        return httpx.Response(200, json=record_for(message(1).to))
+
+    vendor = Vendor()
+    vendor.script[message(1).to] = [look]
+    async with vendor.client() as client:
+        await client.send_many([message(1)], ledger=ledger, campaign="spring", only_failed=True)
+    assert (seen[0].certainty, seen[0].attempts) == (U, 2)
+    assert "is being sent" in str(seen[0].error)
+
+
 async def test_a_doubtful_message_that_is_not_tried_stays_unknown(ledger: MemoryLedger) -> None:
     """That a run was stopped before it says nothing of the attempt before."""
     await first_run(ledger, Vendor())
@@ -620,7 +637,8 @@ async def test_a_cancelled_run_counts_what_is_known_of_the_rest(ledger: MemoryLe
     """What was accepted before is skipped, and what is in doubt is not called not sent."""
     await first_run(ledger, Vendor())
     vendor = Vendor(latency=5)
-    again = [*messages(400)[10:], *messages(5), *messages(5)]
+    fresh = messages(400)[10:]
+    again = [*fresh[:2], *messages(5), *fresh[2:], *messages(5)]
     async with vendor.client(max_concurrency=2) as client:
         run = client.bulk(again, ledger=ledger, campaign="spring", resend_unknown=True)
         with anyio.move_on_after(1):

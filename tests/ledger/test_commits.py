@@ -181,12 +181,15 @@ async def test_native_cancellation_leaves_nobody_waiting(ledger: SQLiteLedger) -
     leader.cancel()
     waiting[3].cancel()
     await anyio.wait_all_tasks_blocked()
+    entered.clear()
     released.set()
     with pytest.raises(asyncio.CancelledError):
         await leader
+    await entered.wait()
+    waiting[7].cancel()  # its intent is being written
     done = await asyncio.gather(*waiting, return_exceptions=True)
     cancelled = [isinstance(result, asyncio.CancelledError) for result in done]
-    assert cancelled == [number == 3 for number in range(9)]
+    assert cancelled == [number in {3, 7} for number in range(9)]
     # The leader's own intent was on its way to the disk; that of the other was taken back.
     assert (await ledger.summary("spring")).in_flight == 1 + 8
 
@@ -267,6 +270,27 @@ async def test_a_settled_claim_is_settled_once(ledger: SQLiteLedger) -> None:
     with pytest.raises(LedgerError, match="its claim no longer holds"):
         await claim.settle(told(claim))
     assert (await ledger.summary("spring")).accepted == 1
+
+
+async def test_a_campaign_that_cannot_be_begun_can_be_begun_later(ledger: SQLiteLedger) -> None:
+    """It is not taken for one that is being sent."""
+    db = ledger._database._connection
+    db.execute(
+        "CREATE TEMP TRIGGER refusing BEFORE INSERT ON campaign"
+        " BEGIN SELECT RAISE(ABORT, 'the disk refuses'); END"
+    )
+    with pytest.raises(LedgerError, match="the disk refuses"):
+        await ledger.begin("spring")
+    db.execute("DROP TRIGGER refusing")
+    await ledger.begin("spring")
+
+
+async def test_what_was_closed_under_a_run_says_so(ledger: SQLiteLedger) -> None:
+    """A call of aclose() too many."""
+    (claim,) = await claims(ledger, 1)
+    await ledger.aclose()
+    with pytest.raises(LedgerError, match="is closed"):
+        await claim.intend()
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])

@@ -392,6 +392,8 @@ def test_network_file_systems_are_recognised(tmp_path: Path, place: str, kind: s
 def test_without_a_list_of_mounts_nothing_is_recognised(tmp_path: Path) -> None:
     """As on other systems; and on this one the list is readable."""
     assert _place.network_file_system(tmp_path / "a", tmp_path / "no") is None
+    (tmp_path / "none").touch()
+    assert _place.network_file_system(tmp_path / "a", tmp_path / "none") is None
     assert _place.network_file_system(tmp_path / "a") is None
 
 
