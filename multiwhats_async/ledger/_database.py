@@ -146,6 +146,9 @@ class Database:
             )
         for name, value in PRAGMAS:
             self._connection.execute(f"PRAGMA {name} = {value}")
+        # What a torn commit left in the -wal must not stand behind the next one, which may be torn
+        # itself: two would look like damage. The checkpoint begins the -wal anew.
+        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._migrate()
         self._refuse_damage(place, wal_is_lost=not wal.exists)
         with self._transaction():

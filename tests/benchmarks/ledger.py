@@ -29,8 +29,7 @@ import anyio
 import anyio.to_thread
 from _server import RECORD, serving
 
-from multiwhats_async import AsyncMultiWhats, ButtonMessage
-from multiwhats_async._certainty import Certainty
+from multiwhats_async import AsyncMultiWhats, ButtonMessage, Certainty
 from multiwhats_async.ledger import MemoryLedger, SQLiteLedger
 from multiwhats_async.ledger._commits import Commits, T, Ticket
 from multiwhats_async.models import MessageReceipt

@@ -2,8 +2,8 @@
 
     python tests/benchmarks/million.py [messages]
 
-Each step in a process of its own, for 1,000 messages and for so many; "more" is what the peak of
-the resident memory has grown by between the two.
+Each step in a process of its own, for 1,000 messages and for so many. Told are the figures of the
+latter, and in brackets by how much the peak of its resident memory is above that of the former.
 
 The files lie in a folder within the current one, so run it on the disk that is meant.
 """
@@ -25,8 +25,7 @@ from typing import Any, Final
 import anyio
 from _server import RECORD, serving
 
-from multiwhats_async import AsyncMultiWhats, ButtonMessage
-from multiwhats_async._certainty import Certainty
+from multiwhats_async import AsyncMultiWhats, ButtonMessage, Certainty
 from multiwhats_async.ledger import SQLiteLedger
 
 SENDER: Final = "908503080335"
@@ -35,11 +34,11 @@ SMALL: Final = 1_000
 STEPS: Final = (
     ("input", "building the messages alone"),
     ("load", "loading them into a new ledger, then kill -9"),
-    ("resume", "after kill -9: opening, loading the same, the first outcome"),
-    ("resume", "after a close: the same"),
-    ("send", "(made accepted, each with its receipt, by plain SQL)"),
-    ("resume", "after all was sent: opening, loading the same"),
-    ("report", "opening, the summary, all outcomes"),
+    ("resume", "loading the same after kill -9, up to the first outcome, then stop()"),
+    ("resume", "the same after a close"),
+    ("send", "(making all accepted, each with its receipt, by plain SQL)"),
+    ("resume", "the same after all was sent"),
+    ("report", "the summary, and all outcomes"),
 )
 
 
@@ -94,18 +93,18 @@ async def load(watch: Watch, ledger: SQLiteLedger, base_url: str, count: int) ->
 
 
 async def resume(watch: Watch, ledger: SQLiteLedger, base_url: str, count: int) -> None:
-    """Load the same campaign again, and send its next message."""
+    """Load the same campaign again, wait for its first outcome, and stop."""
     async with ledger:
         watch.lap("open")
-        async with (
-            AsyncMultiWhats("KEY", sender=SENDER, base_url=base_url) as client,
-            client.bulk(source(count), ledger=ledger, campaign=NAME, max_concurrency=1) as run,
-        ):
-            watch.lap("load")
-            async for outcome in run:
-                if outcome.certainty is not Certainty.SKIPPED or outcome.index == 100:
-                    break
-            watch.lap("first")
+        async with AsyncMultiWhats("KEY", sender=SENDER, base_url=base_url) as client:
+            bulk = client.bulk(source(count), ledger=ledger, campaign=NAME, max_concurrency=1)
+            async with bulk as run:
+                watch.lap("load")
+                async for outcome in run:
+                    if outcome.certainty is not Certainty.SKIPPED or outcome.index == 100:
+                        break
+                watch.lap("first")
+            watch.lap("stop")
     watch.lap("close")
 
 
@@ -176,8 +175,8 @@ def main(count: int) -> None:
             found = run(step, folder / "large.db", base_url, count)
             parts = ", ".join(f"{part} {took:.2f}" for part, took in found["seconds"].items())
             print(  # noqa: T201  # a program that prints figures
-                f"{what}:\n    {parts} s; peak {found['peak']:.0f} MB, "
-                f"{found['peak'] - small['peak']:+.1f} MB more; "
+                f"{what}:\n    {parts} s; "
+                f"peak {found['peak']:.0f} MB ({found['peak'] - small['peak']:+.1f} MB); "
                 f"file {found['file']:.0f} MB, -wal {found['wal']:.1f} MB",
                 flush=True,
             )
