@@ -83,6 +83,53 @@ class Record:
         return {"resend_unknown": self.resend_unknown, "only_failed": self.only_failed}
 
 
+def record_of(
+    path: str,
+    ledger: str | None,
+    campaign: str | None,
+    *,
+    no_ledger: bool,
+    **choice: bool,
+) -> Record | None:
+    """Return where the campaign of an input is kept on record, or None where it is not.
+
+    Args:
+        path: The input, as the user named it.
+        ledger: The ledger that the user named, or None.
+        campaign: The campaign's name that the user gave, or None.
+        no_ledger: Whether the user wants none.
+        choice: The other options of a :class:`Record`.
+
+    Raises:
+        click.UsageError: The options do not fit together.
+    """
+    if no_ledger:
+        if ledger is not None or campaign is not None or any(choice.values()):
+            raise click.UsageError(
+                "--no-ledger keeps no record: leave out --ledger, --campaign, --resend-unknown "
+                "and --only-failed"
+            )
+        return None
+    file = Path(path)
+    if file.is_file():
+        where = ledger_of(path) if ledger is None else Path(ledger)
+        return Record(path=where, campaign=campaign or file.name, **choice)
+    if ledger is not None and campaign is not None:
+        return Record(path=Path(ledger), campaign=campaign, **choice)
+    if ledger is not None or campaign is not None or any(choice.values()):
+        raise click.UsageError(
+            "what is no file has no name: give both --ledger FILE and --campaign NAME"
+        )
+    return None
+
+
+def told_counts(standing: Summary) -> str:
+    """Return where messages stand, in words, without what there is none of."""
+    names = ("accepted", "rejected", "unknown", "not_sent", "pending")
+    counts = {name.replace("_", " "): getattr(standing, name) for name in names}
+    return ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
+
+
 def ledger_of(path: str) -> Path:
     """Return the path of the ledger of an input's file."""
     return Path(path + SUFFIX)

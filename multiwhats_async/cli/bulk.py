@@ -8,7 +8,6 @@ import sys
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, BinaryIO, Final
 from urllib.parse import urlsplit
 
@@ -22,7 +21,7 @@ from ..client import AsyncMultiWhats
 from ..outcomes import Summary
 from ._exits import ALL_ACCEPTED, NOTHING_SENT, SOME_FAILED
 from ._failure import NothingSentError
-from ._ledger import Record, ledger_of, same_command
+from ._ledger import Record, record_of, same_command, told_counts
 from ._lines import DEFAULT_ENCODING
 from ._options import Account, account_of, account_options
 from ._reading import Checked, Rows, check
@@ -33,6 +32,10 @@ from ._sending import Sent, send_all
 
 STANDARD_INPUT: Final = "-"
 
+_NO_RECORD: Final = (
+    "No record is kept of what is no file: "
+    "to go on after a stop, give --ledger FILE and --campaign NAME"
+)
 _COST_NOTE: Final = "1 credit each, as in the vendor's example"
 
 
@@ -132,7 +135,7 @@ def command(  # noqa: PLR0913  # one argument an option
 
     Ctrl-C takes what is under way to its end and stops; a second one gives it up.
     """
-    record = _record(
+    record = record_of(
         path,
         ledger_path,
         campaign,
@@ -166,8 +169,10 @@ def command(  # noqa: PLR0913  # one argument an option
         _refuse_bad(checked, path)
         standing = plan.standing(file, checked)
         fresh = plan.announce(checked, standing)
+        if record is None and not no_ledger:
+            click.echo(_NO_RECORD, err=True)
         if standing is not None and not fresh:
-            return _tell_nothing_is_left(standing)
+            return _tell_nothing_is_left(standing, only_failed=only_failed)
         if client is None:
             return ALL_ACCEPTED
         if not is_confirmed and not click.confirm("Send them?", err=True):
@@ -176,35 +181,6 @@ def command(  # noqa: PLR0913  # one argument an option
         if _stamp(file) != stamp:
             raise NothingSentError(f"nothing was sent: {path} was changed after its check")
         return plan.carry_out(client, file, checked)
-
-
-def _record(
-    path: str,
-    ledger_path: str | None,
-    campaign: str | None,
-    *,
-    no_ledger: bool,
-    **choice: bool,
-) -> Record | None:
-    """Return where the campaign is kept on record, or None where it is not."""
-    if no_ledger:
-        if ledger_path is not None or campaign is not None or any(choice.values()):
-            raise click.UsageError(
-                "--no-ledger keeps no record: leave out --ledger, --campaign, --resend-unknown "
-                "and --only-failed"
-            )
-        return None
-    is_file = path != STANDARD_INPUT and os.path.isfile(path)  # noqa: PTH113  # as the user wrote it
-    name = Path(path).name if is_file else None
-    if is_file and ledger_path is None:
-        return Record(path=ledger_of(path), campaign=campaign or Path(path).name, **choice)
-    if ledger_path is not None and (campaign or name):
-        return Record(path=Path(ledger_path), campaign=campaign or name or "", **choice)
-    if ledger_path is None and campaign is None and not any(choice.values()):
-        return None  # what comes through a pipe has no name by which it could go on
-    raise click.UsageError(
-        "what is no file has no name: give both --ledger FILE and --campaign NAME"
-    )
 
 
 @attrs.frozen(kw_only=True)
@@ -241,14 +217,11 @@ class _Plan:
         fresh = checked.good - checked.repeated
         if record is not None and standing is not None:
             fresh = record.to_send(standing)
-            told = ", ".join(
-                f"{getattr(standing, name):,} {name.replace('_', ' ')}"
-                for name in ("accepted", "rejected", "unknown", "not_sent", "pending")
-                if getattr(standing, name)
-            )
-            click.echo(f"The campaign {record.campaign} goes on: {told}", err=True)
-        if standing is not None and not fresh:
-            return 0
+            if standing.total > standing.pending:
+                told = told_counts(standing)
+                click.echo(f"The campaign {record.campaign} goes on: {told}", err=True)
+            if not fresh:
+                return 0
         url = account.base_url or os.environ.get("MULTIWHATS_BASE_URL") or BASE_URL
         by = "" if account.sender is None else f" from {mask_number(account.sender)}"
         click.echo(
@@ -285,13 +258,16 @@ class _Plan:
         return Rows(file, encoding=self.encoding, sender=self.account.sender, count=checked.good)
 
 
-def _tell_nothing_is_left(standing: Summary) -> int:
-    """Say that all is done, and how to do it all anew; return the exit code."""
-    click.echo(
-        "Nothing was sent: every message has its outcome. "
-        "To send all of them anew, name a new campaign: --campaign NAME",
-        err=True,
-    )
+def _tell_nothing_is_left(standing: Summary, *, only_failed: bool) -> int:
+    """Say that there is nothing to send, and how to send it anew; return the exit code."""
+    if only_failed:
+        text = "no message was refused, or tried and not sent"
+    else:
+        text = (
+            "every message has its outcome. "
+            "To send all of them anew, name a new campaign: --campaign NAME"
+        )
+    click.echo(f"Nothing was sent: {text}", err=True)
     return ALL_ACCEPTED if standing.accepted == standing.total else SOME_FAILED
 
 

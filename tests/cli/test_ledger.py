@@ -198,9 +198,13 @@ def test_a_refused_row_is_no_success_the_second_time(cli: Cli, serve: Serve, tab
     assert said.code == 1
     assert "Skipped, as known from before: 2 accepted, 1 rejected." in said.err
     assert cli(*options, "--resend-unknown").code == 1
+    assert "goes on" not in cli(*options, "--campaign", "new", "--dry-run").err
     said = cli(*options, "--only-failed")
     assert said.code == 0
     assert server.emulator.stats().accepted == 4
+    again = cli(*options, "--only-failed")
+    assert again.code == 0
+    assert "Nothing was sent: no message was refused, or tried and not sent" in again.err
 
 
 def test_the_command_that_goes_on_holds_no_key() -> None:
@@ -285,7 +289,9 @@ def test_a_pipe_has_no_name(cli: Cli, sandbox: SandboxServer, table: Table, tmp_
     """Without one there is no record, unless both names are given."""
     content = table(3).read_bytes()
     ledger = tmp_path / "pipe.ledger"
-    assert cli("bulk", "-", "--yes", stdin=content).code == 0
+    said = cli("bulk", "-", "--yes", stdin=content)
+    assert said.code == 0
+    assert "No record is kept of what is no file: to go on after a stop, give" in said.err
     for half in (("--ledger", ledger), ("--campaign", "spring"), ("--only-failed",)):
         said = cli("bulk", "-", "--yes", *half, stdin=content)
         assert said.code == 2
