@@ -23,10 +23,6 @@ MIGRATIONS: Final = ("migration_1",)
 """Each brings a file from the version before to its own; ``user_version`` counts them."""
 
 PRAGMAS: Final = (
-    # A second process is refused, instead of taking what is under way for abandoned. Set before
-    # the journal's mode, so that there is no shared memory and none of its race (mended in SQLite
-    # 3.51.3) in which a WAL is reset under a reader.
-    ("locking_mode", "EXCLUSIVE"),
     # One fsync a commit, of a file that only grows.
     ("journal_mode", "WAL"),
     # NORMAL and OFF lose confirmed commits in a power cut; each would be sent twice.
@@ -37,6 +33,11 @@ PRAGMAS: Final = (
     # KiB. Keys come in random order: with SQLite's 2 MB the index of a million would thrash.
     ("cache_size", "-65536"),
 )
+
+LOCK: Final = "PRAGMA locking_mode = EXCLUSIVE"
+"""A second process is refused, instead of taking what is under way for abandoned. Said before the
+file is read first, so that there is no shared memory, and none of its race (mended in SQLite
+3.51.3) in which a WAL is reset under a reader."""
 
 LEAST_VERSION: Final = (3, 24)
 """Of SQLite, 2018: ``ON CONFLICT … DO UPDATE``."""
@@ -136,9 +137,15 @@ class Database:
                 f"The ledger {self._path} is damaged: the middle of {place.name}-wal cannot be "
                 "read, and with it outcomes would be lost. Restore both files from a backup"
             )
-        with suppress(OSError):  # it holds whole numbers: not for every user's eyes
-            os.close(os.open(place, os.O_CREAT | os.O_EXCL, 0o600))
+        try:  # it holds whole numbers: not for every user's eyes
+            os.close(os.open(place, os.O_RDWR | os.O_CREAT, 0o600))
+        except OSError as error:
+            raise LedgerError(
+                f"The ledger {self._path} cannot be written ({error.strerror}): "
+                "may this user write it, and in its folder?"
+            ) from None
         self._db = _connect(str(place))
+        self._connection.execute(LOCK)
         if self._pragma("schema_version") and self._pragma("application_id") != APPLICATION_ID:
             raise LedgerError(
                 f"{self._path} is a database of another program, and was left as it is: "
