@@ -35,9 +35,7 @@ def test_the_readme_shows_the_example_files_word_for_word() -> None:
 
 
 @pytest.mark.parametrize("name", ["send_one.py", "send_many.py", "campaign.py"])
-def test_an_example_sends_to_the_sandbox(
-    name: str, sandbox: SandboxServer, tmp_path: Path
-) -> None:
+def test_an_example_sends_to_the_sandbox(name: str, sandbox: SandboxServer, tmp_path: Path) -> None:
     """As a program of its own, with the two settings that the sandbox prints."""
     done = subprocess.run(  # noqa: S603  # our own example
         [sys.executable, "-W", "error", str(EXAMPLES / name)],
@@ -52,6 +50,27 @@ def test_an_example_sends_to_the_sandbox(
     accepted = {"send_one.py": 1, "send_many.py": 3, "campaign.py": 3}[name]
     assert sandbox.emulator.stats().accepted == accepted
     assert ("done 1 sent" if accepted == 1 else "accepted=3") in done.stdout
+
+
+def test_the_campaign_example_sends_once(sandbox: SandboxServer, tmp_path: Path) -> None:
+    """Run a second time, it says what is known, and sends nothing."""
+    command = [sys.executable, "-W", "error", str(EXAMPLES / "campaign.py")]
+    first, second = (
+        subprocess.run(  # noqa: S603  # our own example
+            command,
+            env=os.environ | sandbox.env,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        ).stdout
+        for _ in range(2)
+    )
+    assert first.count("accepted \n") == 3
+    assert second.count("skipped accepted\n") == 3
+    assert first.splitlines()[-1] == second.splitlines()[-1]
+    assert sandbox.emulator.stats().accepted == 3
 
 
 @pytest.mark.anyio
