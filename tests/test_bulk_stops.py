@@ -158,6 +158,22 @@ async def test_stop_drains_what_is_in_flight(kind: str, total: int) -> None:
     assert run.report.stopped == "enough"
 
 
+@pytest.mark.parametrize("kind", ["list", "generator", "async"])
+async def test_a_stop_may_count_the_rest(kind: str) -> None:
+    """Of a collection it is not sent, and not told; an iterator is left where it stands."""
+    vendor = Vendor(latency=1)
+    async with vendor.client(max_concurrency=4) as client:
+        async with client.bulk(inputs(kind, messages(200))) as run:
+            told = []
+            async for outcome in run:
+                told.append(outcome)
+                if len(told) == 5:
+                    run.stop(counts_rest=True)
+    assert len(told) < 20
+    assert (vendor.total, run.report.accepted) == (len(told), len(told))
+    assert run.report.total == (200 if kind == "list" else len(told))
+
+
 async def test_stop_ends_a_pause_at_once() -> None:
     """Messages that only wait are not sent; nobody waits for an hour to stop."""
     vendor = Vendor()

@@ -130,7 +130,14 @@ async def send_all(
     """
     run = client.bulk(messages, on_progress=screen.show, **limits)
     sent = Sent(report=run.report, expected=len(messages))
-    driver = _Driver(run=run, sent=sent, screen=screen, messages=messages, on_outcome=on_outcome)
+    driver = _Driver(
+        run=run,
+        sent=sent,
+        screen=screen,
+        messages=messages,
+        on_outcome=on_outcome,
+        is_on_record=limits.get("ledger") is not None,
+    )
     async with anyio.create_task_group() as tasks:
         await tasks.start(driver.heed_signals)
         await driver.drive()
@@ -148,6 +155,7 @@ class _Driver:
     screen: Screen
     messages: Messages
     on_outcome: Callable[[int, Outcome], None] | None
+    is_on_record: bool
 
     async def drive(self) -> None:
         """Take the run to its end."""
@@ -176,6 +184,8 @@ class _Driver:
             self.sent.earlier[outcome.earlier] += 1
         error = outcome.error
         # Those that were not tried are told by the reason of the stop and by their count.
+        if error is not None and error.cause == NOT_TRIED and self.is_on_record:
+            self.run.stop(counts_rest=True)
         if error is not None and error.cause != NOT_TRIED:
             self.sent.failed += 1
             self.sent.failures.append((line, outcome))

@@ -25,7 +25,7 @@ from ._columns import (
     read_message,
 )
 from ._commits import Commits
-from ._queries import summed
+from ._queries import summary_of
 from ._statements import sql
 
 SHOWN: Final = 3
@@ -105,15 +105,13 @@ class SQLiteCampaign:
         Raises:
             LedgerError: A key stands for another message; nothing of them was added.
         """
-        rows = self._columns(first, messages)
-        await self.commits.do(lambda db: self._load(db, rows))
+        await self.commits.do(lambda db: self._load(db, self._columns(first, messages)))
 
     async def admit(self, index: int, message: ButtonMessage) -> "SQLiteClaim":
         """Load one message and claim it at once, in one transaction."""
-        rows = self._columns(index, [message])
 
         def work(db: sqlite3.Connection) -> Row:
-            self._load(db, rows)
+            self._load(db, self._columns(index, [message]))
             return self._next(db, after=index - 1, count=1)[0]
 
         return self._claim(await self.commits.do(work))
@@ -143,7 +141,8 @@ class SQLiteCampaign:
         """Count this run's input by state, each message once."""
 
         def work(db: sqlite3.Connection) -> Summary:
-            return summed(self._name, db.execute(sql("input_summary"), {"run": self._run}))
+            row = db.execute(sql("input_summary"), {"run": self._run}).fetchone()
+            return summary_of(self._name, row)
 
         return await self.commits.do(work)
 

@@ -42,6 +42,7 @@ _FALLBACK: Final[Mapping[Certainty, type[SendError]]] = {
     Certainty.UNKNOWN: OutcomeUnknownError,
 }
 _converter: Final = make_converter()
+_encode: Final = json.JSONEncoder(ensure_ascii=False).encode
 
 
 # --- messages ---------------------------------------------------------------------------------
@@ -64,7 +65,7 @@ def message_columns(message: ButtonMessage, position: int, sender: str | None) -
         "has_own_sender": message.sender is not None,
         "recipient": message.to,
         "text": message.message,
-        "buttons": json.dumps(message.buttons, ensure_ascii=False),
+        "buttons": _encode(message.buttons),
     }
 
 

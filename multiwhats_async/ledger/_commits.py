@@ -64,9 +64,9 @@ class Commits:
         with anyio.CancelScope(shield=True):
             if self._limiter is None:
                 self._run([ticket])
+                await anyio.lowlevel.checkpoint()
             else:
                 await self._take_part(ticket, self._limiter)
-        await anyio.lowlevel.cancel_shielded_checkpoint()
         if ticket.error is not None:
             raise ticket.error
         return ticket.result  # type: ignore[return-value]  # set where there is no error

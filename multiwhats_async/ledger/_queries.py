@@ -1,13 +1,12 @@
 """What is asked of a ledger's database, one function a question. Each runs in its thread."""
 
 import sqlite3
-from collections.abc import Iterable
 from typing import Any
 
 from .._certainty import Certainty
 from ..errors import LedgerError
 from ..outcomes import Summary
-from ._columns import CERTAINTIES, PENDING, SENDING, STATES, Row, error_text, resolved_error
+from ._columns import CERTAINTIES, SENDING, STATES, error_text, resolved_error
 from ._statements import sql
 
 
@@ -41,19 +40,14 @@ def find(campaign: str, db: sqlite3.Connection) -> int:
 
 def summary(campaign: str, db: sqlite3.Connection) -> Summary:
     """Count the messages of a campaign by their state."""
-    return summed(campaign, db.execute(sql("summary"), {"campaign": find(campaign, db)}))
+    told = {"campaign": find(campaign, db)}
+    return summary_of(campaign, db.execute(sql("summary"), told).fetchone())
 
 
-def summed(campaign: str, rows: Iterable[Row]) -> Summary:
-    """Return the summary that the rows of a count make up."""
-    counts: dict[str, int] = {}
-    credits_ = 0.0
-    for row in rows:
-        state = row["state"]
-        is_tried = state == PENDING and row["is_tried"]
-        name = "not_sent" if is_tried else "in_flight" if state == SENDING else state
-        counts[name] = counts.get(name, 0) + row["messages"]
-        credits_ += row["credits"]
+def summary_of(campaign: str, row: sqlite3.Row) -> Summary:
+    """Return the summary that a count makes up."""
+    counts = dict(zip(row.keys(), row, strict=True))
+    credits_: float = counts.pop("credits")
     whole = int(credits_) if credits_.is_integer() else credits_
     return Summary(campaign=campaign, credits=whole, **counts)
 

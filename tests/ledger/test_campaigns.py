@@ -633,6 +633,27 @@ async def test_a_run_that_is_cancelled_loses_nothing(ledger: MemoryLedger) -> No
     assert vendor.total == 50
 
 
+async def test_a_stop_may_count_the_rest_instead_of_telling_it(ledger: MemoryLedger) -> None:
+    """Also once the run has stopped; what was under way is told, and nothing is counted twice."""
+    await first_run(ledger, Vendor())
+    vendor = Vendor(latency=5)
+    vendor.script[message(20).to] = [answer(402)]
+    async with vendor.client(max_concurrency=4) as client:
+        run = client.bulk(messages(400)[::-1], ledger=ledger, campaign="spring")
+        told = []
+        async with run:
+            async for outcome in run:
+                told.append(outcome)
+                if outcome.certainty is N:
+                    run.stop("of the test", counts_rest=True)
+    assert run.report.stopped_by is StopReason.CREDIT
+    assert run.report.total == 400
+    assert (run.report.accepted, run.report.rejected) == (vendor.total - 1, 1)
+    assert (run.report.skipped, run.report.unknown) == (3, 0)
+    assert 0 < counted(told)[N] <= 10
+    assert (await ledger.summary("spring")).to_send == run.report.not_sent
+
+
 async def test_a_cancelled_run_counts_what_is_known_of_the_rest(ledger: MemoryLedger) -> None:
     """What was accepted before is skipped, and what is in doubt is not called not sent."""
     await first_run(ledger, Vendor())

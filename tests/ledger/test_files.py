@@ -85,7 +85,7 @@ async def test_the_pragmas_are_in_force(path: Path) -> None:
                 2,
                 1,
                 1,
-                -65536,
+                -16384,
             ]
             assert not path.with_name(path.name + "-shm").exists()
         assert sorted(path.parent.iterdir()) == [path]
@@ -246,8 +246,8 @@ async def test_an_older_schema_is_migrated(path: Path, monkeypatch: pytest.Monke
 
 async def test_an_old_sqlite_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the version that it takes."""
-    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 23, 1))
-    assert "needs SQLite 3.24 or later" in await refused(path)
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 32, 3))
+    assert "needs SQLite 3.33 or later" in await refused(path)
 
 
 async def test_one_process_has_it_open_once(path: Path) -> None:
