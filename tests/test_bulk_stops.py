@@ -158,7 +158,7 @@ async def test_stop_drains_what_is_in_flight(kind: str, total: int) -> None:
     assert run.report.stopped == "enough"
 
 
-@pytest.mark.parametrize("kind", ["list", "generator", "async"])
+@pytest.mark.parametrize("kind", ["list", "generator"])
 async def test_a_stop_may_count_the_rest(kind: str) -> None:
     """Of a collection it is not sent, and not told; an iterator is left where it stands."""
     vendor = Vendor(latency=1)
