@@ -11,10 +11,12 @@ async def main() -> None:
         for number, name in guests.items()
     ]
     ledger = SQLiteLedger("spring.ledger")
-    async with AsyncMultiWhats(sender="908503080335") as client:
-        async with client.bulk(messages, ledger=ledger, campaign="spring") as run:
-            async for outcome in run:
-                print(outcome.key, outcome.certainty, outcome.earlier or "")
+    async with (
+        AsyncMultiWhats(sender="908503080335") as client,
+        client.bulk(messages, ledger=ledger, campaign="spring") as run,
+    ):
+        async for outcome in run:
+            print(outcome.key, outcome.certainty, outcome.earlier or "")
     async for outcome in ledger.outcomes("spring", Certainty.UNKNOWN):
         print("Look into the account for", outcome.key)
     print(await ledger.summary("spring"))

@@ -3,6 +3,7 @@
 import codecs
 import io
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import BinaryIO, Final
 
 from ._records import UnreadableError
@@ -36,7 +37,7 @@ def read_lines(file: BinaryIO, *, encoding: str) -> Iterator[str]:
     except UnicodeError:
         is_undecodable = True
     finally:
-        if not file.closed:
+        with suppress(ValueError):  # closed already, where somebody stopped in the middle
             text.detach()  # the file stays open: it is read twice
     if is_undecodable:
         raise UnreadableError(_encoding_problem(file, encoding))

@@ -241,7 +241,12 @@ class _Plan:
         screen = open_screen(title="Sending", plain=is_shared)
         if self.record is not None:
             click.echo(f"On record in {self.record.path}", err=True)
-        sent = anyio.run(self._send, client, self._rows(file, checked), screen)
+        return self._report(
+            anyio.run(self._send, client, self._rows(file, checked), screen), screen
+        )
+
+    def _report(self, sent: Sent, screen: Screen) -> int:
+        """Print what a run came to; return the exit code."""
         if self.record is not None:
             sent.ledger = str(self.record.path)
             sent.same_command = same_command(click.get_current_context().obj or ())

@@ -106,9 +106,9 @@ class Database:
                 f"The ledger {self._path} is open in this process already: "
                 "use that SQLiteLedger, or close it first"
             )
-        if place.is_dir():
+        if os.path.isdir(place):  # noqa: PTH112  # a name that is too long is answered, not raised
             raise LedgerError(f"The ledger {self._path} is a folder: name a file in it")
-        if not place.parent.is_dir():
+        if not os.path.isdir(place.parent):  # noqa: PTH112  # likewise
             raise LedgerError(
                 f"The ledger {self._path} cannot be made: the folder {place.parent} is not there"
             )

@@ -310,6 +310,16 @@ def test_the_file_stays_open_for_the_second_pass() -> None:
         list(read_records(_file("")))
 
 
+def test_a_file_may_be_closed_under_its_reader() -> None:
+    """Whoever stops reading in the middle does not hear of it."""
+    file = _file(HEADER + ROW * 2)
+    records = read_records(file)
+    next(records)
+    file.close()
+    records.close()  # type: ignore[attr-defined]  # it is a generator
+    assert list(records) == []
+
+
 def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     """Twenty thousand rows are checked and read in a megabyte or two."""
     path = tmp_path / "many.csv"

@@ -165,6 +165,12 @@ async def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     assert "is a folder" in await refused(tmp_path)
 
 
+async def test_a_name_that_no_disk_takes(tmp_path: Path) -> None:
+    """The system's own word, in an error of ours."""
+    assert "cannot be written (File name too long)" in await refused(tmp_path / ("ğ" * 200))
+    assert "is not there" in await refused(tmp_path / ("ğ" * 200) / "a.db")
+
+
 async def test_another_programs_file_is_left_as_it_is(path: Path) -> None:
     """A database, a text, or a spreadsheet."""
     with sqlite3.connect(path) as db:
