@@ -88,9 +88,9 @@ class Source:
                 "messages must be an iterable or async iterable of ButtonMessage, "
                 f"not {type(messages).__name__}"
             )
-        self.is_async = self._async is not None
-        self.total = len(messages) if isinstance(messages, Sized) else None
-        self.exhausted = False
+        self.is_async: bool = self._async is not None
+        self.total: int | None = len(messages) if isinstance(messages, Sized) else None
+        self.exhausted: bool = False
 
     def check(self) -> None:
         """Check a list or tuple as a whole, before anything is sent."""

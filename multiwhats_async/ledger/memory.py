@@ -3,6 +3,7 @@
 import time
 import weakref
 from collections.abc import Callable
+from pathlib import Path
 
 from ._commits import Commits
 from ._database import Database
@@ -22,7 +23,7 @@ class MemoryLedger(SQLiteLedger):
     def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
         database = Database(None)
         weakref.finalize(self, database.forget)
-        self.path = None
+        self.path: Path | None = None
         self._set_up(database, clock)
 
     def __repr__(self) -> str:
