@@ -57,7 +57,7 @@ def group(context: click.Context) -> None:
       0    all accepted
       1    some failed, or it is unknown whether they went out
       2    wrong usage
-      3    the input did not pass its check: nothing was sent
+      3    nothing was sent: the input did not pass its check, or cannot be put on record
       4    the API key was refused, or the credit is used up
       5    the server does not answer: the run was stopped
       130  interrupted

@@ -33,7 +33,7 @@ _PYTHON_ONLY: Final = re.compile(r",? or pass limits=None( to switch WhatsApp's 
 
 
 class NothingSentError(click.ClickException):
-    """The input did not pass its check."""
+    """The input did not pass its check, or cannot be put on record."""
 
     exit_code = NOTHING_SENT
 
