@@ -86,8 +86,7 @@ class BulkRun:
         self._intake = intake
         self._sender = sender
         self._flights = flights
-        self._pause = pace.pause
-        self._breaker = pace.breaker
+        self._pace = pace
         self._options = options
         self._clock = clock
         self._rules = StopRules(
@@ -120,7 +119,7 @@ class BulkRun:
             began = now = 0.0
         elif now is None:
             now = self._clock()
-            paused_for, because = self._held(now)
+            paused_for, because = self._pace.held(now)
         return Progress(
             **self._tally.by_word(),
             credits=self._tally.credits,
@@ -381,7 +380,7 @@ class BulkRun:
         before = 0 if item.claim is None else item.claim.unknown_attempts
         self._tally.add(outcome, doubts_before=before)
         stop = self._rules.judge(outcome) if self._stopped is None else None
-        if stop is None and self._breaker is not None and self._breaker.exhausted:
+        if stop is None and self._pace.is_exhausted:
             stop = Stop(StopReason.SILENT, "the server has stopped answering")
         if stop is not None:
             self._stop(stop, reads_on=True)
@@ -431,12 +430,3 @@ class BulkRun:
         """End the attempts that provably have not written anything."""
         for flight in tuple(self._flights):
             flight.interrupt()
-
-    def _held(self, now: float) -> tuple[float | None, str | None]:
-        """Return for how long nothing is sent, and why."""
-        paused = self._pause.remaining(now)
-        if paused:
-            return paused, self._pause.because
-        if self._breaker is not None and self._breaker.open_until is not None:
-            return max(0.0, self._breaker.open_until - now), "the server does not answer"
-        return None, None

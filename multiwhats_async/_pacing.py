@@ -254,6 +254,20 @@ class Pace:
         return self.breaker is not None and self.breaker.open_until is not None
 
     @property
+    def is_exhausted(self) -> bool:
+        """Whether the breaker has probed a silent server often enough."""
+        return self.breaker is not None and self.breaker.exhausted
+
+    def held(self, now: float) -> tuple[float | None, str | None]:
+        """Return for how many seconds no attempt begins, and why, or None for both."""
+        paused = self.pause.remaining(now)
+        if paused:
+            return paused, self.pause.because
+        if self.breaker is not None and self.breaker.open_until is not None:
+            return max(0.0, self.breaker.open_until - now), "the server does not answer"
+        return None, None
+
+    @property
     def knows_the_server(self) -> bool:
         """Whether the server has answered this run before."""
         return self.breaker is not None and self.breaker.knows_the_server
