@@ -127,9 +127,11 @@ class LedgerIntake(Intake):
 
     async def rest(self, finished: int) -> Mapping[Certainty, int]:  # noqa: ARG002  # it is on record
         """Count what a cancelled run has left, by what is known of it."""
-        if self.is_async or self._is_at_end:
+        if self.is_async:
             return {}
-        return await self._campaign.rest() + Counter(map(_untried, self._block))
+        counts = Counter(map(_untried, self._block))
+        counts[Certainty.NOT_SENT] += (self.total or 0) - self._loaded  # stopped while it loaded
+        return counts if self._is_at_end else counts + await self._campaign.rest()
 
     async def aclose(self) -> None:
         """Let go of the ledger."""

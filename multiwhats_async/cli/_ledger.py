@@ -143,7 +143,8 @@ def existing_ledger(path: str) -> Path:
     """
     if os.path.lexists(ledger_of(path)):
         return ledger_of(path)
-    if not os.path.lexists(path):
+    file = Path(path)
+    if not os.path.lexists(path) or (file.is_file() and not file.stat().st_size):
         raise click.UsageError(f"there is no ledger {click.format_filename(path)}")
     return Path(path)
 

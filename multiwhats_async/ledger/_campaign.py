@@ -147,21 +147,26 @@ class SQLiteCampaign:
         return await self.commits.do(work)
 
     async def withdraw(self) -> None:
-        """Take back what this run has added to the campaign and not tried."""
-        await self._execute("unload", campaign=self._campaign, last=self._last)
+        """Take back what this run has added and not tried, and a campaign that is empty then."""
+        told = {"campaign": self._campaign, "last": self._last}
+
+        def work(db: sqlite3.Connection) -> None:
+            db.execute(sql("unload"), told)
+            db.execute(sql("unload_campaign"), {"campaign": self._campaign})
+
+        await self.commits.do(work)
 
     async def aclose(self) -> None:
         """Forget the run's input; the campaign stays."""
+        run = self._run
+
+        def work(db: sqlite3.Connection) -> None:
+            db.execute(sql("forget_run"), {"run": run})
+
         try:
-            await self._execute("forget_run", run=self._run)
+            await self.commits.do(work)
         finally:
             self._on_close()
-
-    async def _execute(self, name: str, **told: Any) -> None:
-        def work(db: sqlite3.Connection) -> None:
-            db.execute(sql(name), told)
-
-        await self.commits.do(work)
 
     def _columns(self, first: int, messages: Sequence[ButtonMessage]) -> list[dict[str, Any]]:
         shared = {"campaign": self._campaign, "run": self._run, "now": self.clock()}

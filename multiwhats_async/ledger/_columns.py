@@ -148,14 +148,14 @@ def read_doubt(row: Row) -> SendError | None:
 
 
 def orphan_error(row: Row) -> SendError:
-    """Return the error of a message whose process ended while it was being sent."""
+    """Return the error of a message whose run ended while it was being sent."""
     recipient = mask_number(row["recipient"])
     return OutcomeUnknownError(
-        f"The process that was sending the message to {recipient} ended before its answer came: "
-        "it may have gone out",
+        f"The run that was sending the message to {recipient} ended before its outcome was on "
+        "record: it may have gone out",
         attempts=row["attempts"],
         recipient=recipient,
-        cause="ProcessEnded",
+        cause="RunEnded",
     )
 
 

@@ -1,16 +1,91 @@
 """Group commit: all that wait at one moment share one transaction, and its one fsync."""
 
 import os
+from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, Final, Generic, TypeVar
 
 import anyio
 import anyio.lowlevel
-import anyio.to_thread
 
 from ..errors import ConfigurationError, LedgerError
 
 T = TypeVar("T")
+
+
+Soon = Callable[[Callable[[], Any]], Any]
+"""Has something called in an event loop, from any thread, without waiting for it."""
+
+
+def soon_here() -> Soon:
+    """Return the way into the event loop that runs now."""
+    loop: Any = anyio.lowlevel.current_token().native_token
+    found: Soon = getattr(loop, "call_soon_threadsafe", None) or loop.run_sync_soon  # trio's name
+    return found
+
+
+class Worker:
+    """The one thread that may touch a database.
+
+    A thread of its own, because a pool's would be let go where asyncio's own cancellation, which
+    no shield holds off, ends the task that waits for it; and with it whoever waits for the same.
+    """
+
+    def __init__(self) -> None:
+        self._executor: Final = ThreadPoolExecutor(1, "multiwhats-ledger")
+
+    def submit(self, work: Callable[[], None], then: Callable[[], None], soon: Soon) -> None:
+        """Do work in the thread, then something in an event loop.
+
+        Args:
+            work: Raises nothing.
+            then: Called in the event loop.
+            soon: The way there.
+
+        Raises:
+            RuntimeError: No thread can be started.
+        """
+
+        def job() -> None:
+            work()
+            with suppress(RuntimeError):  # the loop has ended: nobody waits any more
+                soon(then)
+
+        self._executor.submit(job)
+
+    async def run(self, work: Callable[[], None]) -> None:
+        """Do work in the thread and wait for its end, whatever is cancelled meanwhile.
+
+        Raises:
+            Exception: What the work raised; or the cancellation, once the work is done.
+        """
+        done = anyio.Event()
+        errors: list[BaseException] = []
+
+        def guarded() -> None:
+            try:
+                work()
+            except BaseException as error:  # noqa: BLE001  # raised again, where it is waited for
+                errors.append(error)
+
+        self.submit(guarded, done.set, soon_here())
+        cancelled: BaseException | None = None
+        with anyio.CancelScope(shield=True):
+            while not done.is_set():
+                try:
+                    await done.wait()
+                except BaseException as error:  # noqa: BLE001  # raised again, below
+                    cancelled = error
+        if cancelled is not None:
+            raise cancelled
+        if errors:
+            raise errors[0]
+
+    def end(self) -> None:
+        """Let the thread end."""
+        self._executor.shutdown(wait=False)
 
 
 class Ticket(Generic[T]):
@@ -20,33 +95,32 @@ class Ticket(Generic[T]):
         work: Takes the connection and returns what is to be known.
     """
 
-    __slots__ = ("done", "error", "leads", "result", "work")
+    __slots__ = ("done", "error", "result", "work")
 
     def __init__(self, work: Callable[[Any], T]) -> None:
         self.work = work
         self.done = anyio.Event()
-        self.leads: bool = False
         self.result: T | None = None
         self.error: Exception | None = None
 
 
 class Commits:
-    """Takes work to the one thread that may touch the database, and waits for its commit.
+    """Takes work to the database, and waits for its commit.
 
-    Whoever finds no commit under way leads the next one, for all that have come by then. There
-    is no task in the background: nothing to start, to stop, or to forget.
+    What comes while a commit is under way shares the next one.
 
     Args:
         run: Does the work of several tickets in one transaction. It sets ``result`` or ``error``
             on each, and raises nothing.
-        is_threaded: Whether it may wait for a disk, and so must not run in the event loop.
+        worker: Where to; None does it in the event loop, for what waits for no disk.
     """
 
-    def __init__(self, run: Callable[[Sequence[Ticket[Any]]], None], *, is_threaded: bool) -> None:
+    def __init__(self, run: Callable[[Sequence[Ticket[Any]]], None], worker: Worker | None) -> None:
         self._run = run
-        self._limiter: Final = anyio.CapacityLimiter(1) if is_threaded else None
-        self._waiting: list[Ticket[Any]] = []
-        self._is_led = False
+        self._worker = worker
+        self._waiting: deque[Ticket[Any]] = deque()
+        self._is_called = False
+        self._soon = soon_here()
         self._loop = anyio.lowlevel.current_token()
         self._process = os.getpid()
 
@@ -62,11 +136,12 @@ class Commits:
         self._check()
         ticket = Ticket(work)
         with anyio.CancelScope(shield=True):
-            if self._limiter is None:
+            if self._worker is None:
                 self._run([ticket])
                 await anyio.lowlevel.checkpoint()
             else:
-                await self._take_part(ticket, self._limiter)
+                self._call(ticket, self._worker)
+                await ticket.done.wait()
         if ticket.error is not None:
             raise ticket.error
         return ticket.result  # type: ignore[return-value]  # set where there is no error
@@ -82,48 +157,33 @@ class Commits:
                 "This ledger was opened in another event loop: open one in each"
             )
 
-    async def _take_part(self, ticket: Ticket[Any], limiter: anyio.CapacityLimiter) -> None:
-        """Wait for a commit with this ticket in it, leading it where nobody else does."""
+    def _call(self, ticket: Ticket[Any], worker: Worker) -> None:
+        """Put a ticket into the queue, and call the thread unless it was called already."""
         self._waiting.append(ticket)
-        if self._is_led:
+        if self._is_called:
+            return
+        taken: list[Ticket[Any]] = []
+
+        def work() -> None:
+            self._is_called = False  # before the queue is looked at: who comes later calls again
+            while self._waiting:
+                taken.append(self._waiting.popleft())
             try:
-                await ticket.done.wait()
-            except BaseException:  # asyncio's own cancellation, which no shield holds off
-                self._withdraw(ticket)
-                raise
-            if not ticket.leads:
-                return
-        self._is_led = True
-        # In a task of its own: the same cancellation of a leader must not tear the commit, or
-        # those who wait for it would wait for good.
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._lead, limiter)
+                self._run(taken)
+            except Exception as error:  # noqa: BLE001  # whatever happens, nobody waits for good
+                for each in taken:
+                    each.error = LedgerError(f"The ledger's thread failed: {error}")
 
-    async def _lead(self, limiter: anyio.CapacityLimiter) -> None:
-        """Do the work of all that wait, and hand on to the next who has come meanwhile."""
-        with anyio.CancelScope(shield=True):
-            await anyio.lowlevel.checkpoint()  # whoever is ready in this moment comes along
-            tickets, self._waiting = self._waiting, []
-            try:
-                await anyio.to_thread.run_sync(self._run, tickets, limiter=limiter)
-            except Exception as error:  # noqa: BLE001  # such as: no thread can be started
-                for ticket in tickets:
-                    ticket.error = LedgerError(f"The ledger's thread failed: {error}")
-            for ticket in tickets:
-                ticket.done.set()
-            self._appoint()
+        def tell() -> None:
+            for each in taken:
+                each.done.set()
 
-    def _appoint(self) -> None:
-        """Let the one who has waited longest lead the next commit."""
-        self._is_led = bool(self._waiting)
-        if self._waiting:
-            heir = self._waiting[0]
-            heir.leads = True
-            heir.done.set()
-
-    def _withdraw(self, ticket: Ticket[Any]) -> None:
-        """Take back work whose caller is gone, unless its commit is under way."""
-        if ticket in self._waiting:
+        self._is_called = True
+        try:
+            worker.submit(work, tell, self._soon)
+        except RuntimeError as error:
+            self._is_called = False
             self._waiting.remove(ticket)
-            if ticket.leads:
-                self._appoint()
+            raise LedgerError(
+                f"The ledger is closed, or its thread cannot be started: {error}"
+            ) from None

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..errors import LedgerError
-from ._columns import error_text, orphan_error
 from ._commits import Ticket
 from ._place import look_at_wal, network_file_system, owner_of
+from ._queries import take_over
 from ._statements import sql
 
 APPLICATION_ID: Final = 0x4D574C47
@@ -90,8 +90,8 @@ class Database:
 
     def close(self) -> None:
         """Say that the file was closed in peace, write it whole, and let it go; memory stays."""
-        if self._path is None:
-            return  # its content is all there is of it
+        if self._path is None or self._db is None:
+            return  # memory's content is all there is of it
         try:
             with self._explained():
                 self._connection.execute("UPDATE ledger SET is_open = 0")
@@ -128,7 +128,7 @@ class Database:
             self._db = _connect(":memory:")
             self._migrate()
         with self._transaction():
-            self._take_over()
+            take_over(self._connection)
 
     def _open_file(self, place: Path) -> None:
         wal = look_at_wal(place)
@@ -160,7 +160,7 @@ class Database:
         self._refuse_damage(place, wal_is_lost=not wal.exists)
         with self._transaction():
             self._connection.execute("UPDATE ledger SET is_open = 1")
-            self._take_over()
+            take_over(self._connection)
         # From here on the main file itself says that it is worth nothing without its -wal.
         self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
@@ -193,13 +193,6 @@ class Database:
                 f"PRAGMA application_id = {APPLICATION_ID};\n"
                 f"PRAGMA user_version = {number};\nCOMMIT;"
             )
-
-    def _take_over(self) -> None:
-        """Call unknown what a process that died had under way."""
-        for row in self._connection.execute(sql("orphans")).fetchall():
-            self._connection.execute(sql("orphan"), {"id": row["id"]})
-            told = {"id": row["id"], "receipt": None, "error": error_text(orphan_error(row))}
-            self._connection.execute(sql("detail"), told)
 
     def _disconnect(self) -> None:
         db, self._db = self._db, None

@@ -6,14 +6,32 @@ from typing import Any
 from .._certainty import Certainty
 from ..errors import LedgerError
 from ..outcomes import Summary
-from ._columns import CERTAINTIES, SENDING, STATES, error_text, resolved_error
+from ._columns import CERTAINTIES, SENDING, STATES, error_text, orphan_error, resolved_error
 from ._statements import sql
 
 
 def begin(campaign: str, now: float, db: sqlite3.Connection) -> tuple[int, int]:
-    """Make a campaign where it is new; return its id, and the highest id of a message."""
+    """Make a campaign where it is new; return its id, and the highest id of a message.
+
+    Nobody is sending it: what is called under way is what a run could not record any more.
+    """
     db.execute(sql("add_campaign"), {"name": campaign, "now": now})
-    return find(campaign, db), db.execute(sql("last_message")).fetchone()["last"]
+    found = find(campaign, db)
+    take_over(db, campaign=found)
+    return found, db.execute(sql("last_message")).fetchone()["last"]
+
+
+def take_over(db: sqlite3.Connection, *, campaign: int | None = None) -> None:
+    """Call unknown what was under way in a run that is no more.
+
+    Args:
+        db: The connection.
+        campaign: The campaign's id; None is all.
+    """
+    for row in db.execute(sql("orphans"), {"campaign": campaign}).fetchall():
+        db.execute(sql("orphan"), {"id": row["id"]})
+        told = {"id": row["id"], "receipt": None, "error": error_text(orphan_error(row))}
+        db.execute(sql("detail"), told)
 
 
 def names(db: sqlite3.Connection) -> tuple[str, ...]:

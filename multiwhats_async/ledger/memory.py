@@ -5,7 +5,6 @@ import weakref
 from collections.abc import Callable
 from pathlib import Path
 
-from ._commits import Commits
 from ._database import Database
 from .sqlite import SQLiteLedger
 
@@ -29,8 +28,5 @@ class MemoryLedger(SQLiteLedger):
     def __repr__(self) -> str:
         return f"<MemoryLedger ({'open' if self.is_open else 'closed'})>"
 
-    def _new_commits(self) -> Commits:
-        return Commits(self._database.run, is_threaded=False)
-
-    async def _blocking(self, work: Callable[[], None]) -> None:
-        work()
+    def _new_worker(self) -> None:
+        """Return none: no disk is waited for."""

@@ -11,7 +11,6 @@ from typing import Final, Self
 
 import anyio
 import anyio.lowlevel
-import anyio.to_thread
 
 from .._certainty import Certainty
 from .._settings import checked_name, checked_text
@@ -20,7 +19,7 @@ from ..outcomes import Outcome, Summary
 from . import _queries
 from ._campaign import Choice, SQLiteCampaign
 from ._columns import CERTAINTIES, SENDING, STATES, read_outcome
-from ._commits import Commits
+from ._commits import Commits, Worker
 from ._database import Database
 
 PAGE: Final = 500
@@ -68,6 +67,7 @@ class SQLiteLedger:
         self._database = database
         self._clock = clock
         self._commits: Commits | None = None
+        self._worker: Worker | None = None
         self._loop: object = None
         self._opening: anyio.Lock | None = None
         self._users = 0
@@ -107,9 +107,17 @@ class SQLiteLedger:
         """
         async with self._turn():
             if self._commits is None:
-                with anyio.CancelScope(shield=True):
-                    await self._blocking(self._database.open)
-                self._commits = self._new_commits()
+                worker = self._new_worker()
+                try:
+                    await self._run_blocking(worker, self._database.open)
+                except BaseException:
+                    # A cancellation may have come while it was being opened.
+                    await self._run_blocking(worker, self._database.close)
+                    if worker is not None:
+                        worker.end()
+                    raise
+                self._worker = worker
+                self._commits = Commits(self._database.run, worker)
             self._users += 1
 
     async def aclose(self) -> None:
@@ -119,8 +127,12 @@ class SQLiteLedger:
                 self._users = max(0, self._users - 1)
                 if self._users or self._commits is None:
                     return
-                self._commits = None
-                await self._blocking(self._database.close)
+                worker, self._commits, self._worker = self._worker, None, None
+                try:
+                    await self._run_blocking(worker, self._database.close)
+                finally:
+                    if worker is not None:
+                        worker.end()
 
     def _turn(self) -> anyio.Lock:
         """Return the lock under which it is opened and closed, which belongs to one event loop."""
@@ -129,11 +141,15 @@ class SQLiteLedger:
             self._loop, self._opening = loop, anyio.Lock()
         return self._opening
 
-    def _new_commits(self) -> Commits:
-        return Commits(self._database.run, is_threaded=True)
+    def _new_worker(self) -> Worker | None:
+        return Worker()
 
-    async def _blocking(self, work: Callable[[], None]) -> None:
-        await anyio.to_thread.run_sync(work, limiter=anyio.CapacityLimiter(1))
+    @staticmethod
+    async def _run_blocking(worker: Worker | None, work: Callable[[], None]) -> None:
+        if worker is None:
+            work()
+        else:
+            await worker.run(work)
 
     @asynccontextmanager
     async def _opened(self) -> AsyncGenerator[Commits]:

@@ -199,6 +199,7 @@ def test_a_refused_row_is_no_success_the_second_time(cli: Cli, serve: Serve, tab
     assert "Skipped, as known from before: 2 accepted, 1 rejected." in said.err
     assert cli(*options, "--resend-unknown").code == 1
     assert "goes on" not in cli(*options, "--campaign", "new", "--dry-run").err
+    assert "new" not in cli("report", path).out
     said = cli(*options, "--only-failed")
     assert said.code == 0
     assert server.emulator.stats().accepted == 4
@@ -523,6 +524,9 @@ def test_report_of_nothing(cli: Cli, tmp_path: Path) -> None:
     said = cli("report", tmp_path / "no.csv")
     assert (said.code, "there is no ledger" in said.err) == (2, True)
     assert [*tmp_path.iterdir()] == []
+    (tmp_path / "empty.csv").touch()
+    assert "there is no ledger" in cli("report", tmp_path / "empty.csv").err
+    assert (tmp_path / "empty.csv").read_bytes() == b""
 
 
 def unknown_key(path: Path) -> str:

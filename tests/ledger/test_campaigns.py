@@ -191,7 +191,7 @@ async def test_a_bad_input_leaves_nothing_behind(ledger: MemoryLedger) -> None:
         with pytest.raises(InvalidMessageError, match="message 2500 of the input"):
             async with client.bulk(source(), ledger=ledger, campaign="spring"):
                 pass
-    assert (vendor.total, (await ledger.summary("spring")).total) == (0, 0)
+    assert (vendor.total, await ledger.campaigns()) == (0, ())
 
 
 # --- what may be sent again -------------------------------------------------------------------
@@ -499,7 +499,7 @@ async def test_an_input_that_cannot_be_loaded_sends_nothing(ledger: MemoryLedger
         fill(ledger, 150)
         with pytest.raises(LedgerError, match="disk is full"):
             await client.send_many(messages(5000), ledger=ledger, campaign="spring")
-    assert (vendor.total, (await ledger.summary("spring")).total) == (0, 0)
+    assert (vendor.total, await ledger.campaigns()) == (0, ())
 
 
 async def test_a_claim_that_was_lost_is_not_sent(ledger: MemoryLedger) -> None:
@@ -616,6 +616,29 @@ async def test_a_run_that_is_stopped_while_it_loads(ledger: MemoryLedger) -> Non
         outcomes = await run_all(run)
     assert (vendor.total, counted(outcomes)) == (0, {N: 2000})
     assert (await ledger.summary("spring")).pending == 2000
+
+
+async def test_a_run_that_is_stopped_before_it_loads(ledger: MemoryLedger) -> None:
+    """A collection is counted as not sent, as without a ledger."""
+    async with Vendor().client() as client:
+        run = client.bulk(messages(100), ledger=ledger, campaign="spring")
+        run.stop()
+        assert await run_all(run) == []
+    assert (run.report.not_sent, run.progress.queued) == (100, 0)
+
+
+async def test_what_a_failed_run_left_under_way_is_unknown(ledger: MemoryLedger) -> None:
+    """Also where the ledger stays open: no run is sending it any more."""
+    async with ledger:
+        run = await ledger.begin("spring", sender="908503080335")
+        await run.load(0, messages(2))
+        await (await run.claim(2))[0].intend()
+        await run.aclose()
+        vendor = Vendor()
+        async with vendor.client() as client:
+            report = await client.send_many(messages(2), ledger=ledger, campaign="spring")
+        assert [outcome.earlier for outcome in report.outcomes] == [U, None]
+        assert (vendor.total, (await ledger.summary("spring")).unknown) == (1, 1)
 
 
 async def test_a_run_that_is_cancelled_loses_nothing(ledger: MemoryLedger) -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-import anyio.to_thread
+import anyio.lowlevel
 import pytest
-from vendor import message, messages
+from vendor import Vendor, message, messages
 
 from multiwhats_async import (
     Certainty,
@@ -82,7 +82,7 @@ async def test_who_comes_during_a_commit_shares_the_next(ledger: SQLiteLedger) -
     def held(tickets: Any) -> None:
         groups.append(len(tickets))
         if len(groups) == 1:
-            anyio.from_thread.run_sync(entered.set)
+            commits._soon(entered.set)
             released.wait()
         run(tickets)
 
@@ -160,7 +160,7 @@ async def test_cancellation_waits_for_the_answer(ledger: SQLiteLedger) -> None:
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_native_cancellation_leaves_nobody_waiting(ledger: SQLiteLedger) -> None:
-    """No shield holds off asyncio's own: who leads and who waits may be gone in the midst of it."""
+    """No shield holds off asyncio's own; whoever else waits for the same commit has its answer."""
     taken = await claims(ledger)
     commits = ledger._commits
     assert commits is not None
@@ -174,58 +174,91 @@ async def test_native_cancellation_leaves_nobody_waiting(ledger: SQLiteLedger) -
         run(tickets)
 
     commits._run = held
-    leader = asyncio.create_task(taken[0].intend())
+    first = asyncio.create_task(taken[0].intend())
     await entered.wait()
     waiting = [asyncio.create_task(claim.intend()) for claim in taken[1:10]]
     await anyio.wait_all_tasks_blocked()
-    leader.cancel()
+    first.cancel()
     waiting[3].cancel()
     await anyio.wait_all_tasks_blocked()
-    entered.clear()
     released.set()
     with pytest.raises(asyncio.CancelledError):
-        await leader
-    await entered.wait()
-    waiting[7].cancel()  # its intent is being written
+        await first
     done = await asyncio.gather(*waiting, return_exceptions=True)
     cancelled = [isinstance(result, asyncio.CancelledError) for result in done]
-    assert cancelled == [number in {3, 7} for number in range(9)]
-    # The leader's own intent was on its way to the disk; that of the other was taken back.
-    assert (await ledger.summary("spring")).in_flight == 1 + 8
+    assert cancelled == [number == 3 for number in range(9)]
+    # Whoever is gone does not know it, but an intent that was asked for is on record.
+    assert (await ledger.summary("spring")).in_flight == 10
+
+
+def test_a_loop_that_ends_in_the_middle_of_a_commit(tmp_path: Path) -> None:
+    """asyncio.run cancels every task at its end: none is left waiting, and the file is closed."""
+    ledger = SQLiteLedger(tmp_path / "spring.db")
+    vendor = Vendor(latency=0.001)
+    released = threading.Event()
+
+    async def send() -> None:
+        async with vendor.client() as client:
+            await client.send_many(messages(300), ledger=ledger, campaign="spring")
+
+    async def release_at_the_end() -> None:
+        try:
+            await anyio.sleep_forever()
+        finally:
+            released.set()
+
+    async def main() -> None:
+        tasks = [asyncio.create_task(send()), asyncio.create_task(release_at_the_end())]
+        reached = asyncio.Event()
+        vendor.always = lambda recipient, count: reached.set() if count >= 50 else None
+        await reached.wait()
+        assert ledger._commits is not None
+        run, entered = ledger._commits._run, asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def held(tickets: Any) -> None:
+            loop.call_soon_threadsafe(entered.set)
+            released.wait()
+            run(tickets)
+
+        ledger._commits._run = held
+        await entered.wait()
+        assert not any(task.done() for task in tasks)
+
+    asyncio.run(main())
+    assert not ledger.is_open
+    summary = anyio.run(ledger.summary, "spring")
+    assert summary.total == 300
+    assert summary.accepted + summary.unknown >= vendor.total
+    assert set(vendor.posts.values()) == {1}
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
-async def test_an_heir_that_is_cancelled_hands_on(ledger: SQLiteLedger) -> None:
-    """Cancelled between being appointed and beginning to lead."""
-    taken = await claims(ledger)
-    commits = ledger._commits
-    assert commits is not None
-    run, appoint = commits._run, commits._appoint
+async def test_a_cancelled_opening_leaves_nothing_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread goes on to its end; then the file is closed, and can be opened again."""
+    ledger = SQLiteLedger(tmp_path / "other.db")
     entered, released = asyncio.Event(), threading.Event()
     loop = asyncio.get_running_loop()
-    waiting: list[asyncio.Task[None]] = []
+    really_open = ledger._database.open
 
-    def held(tickets: Any) -> None:
+    def held() -> None:
         loop.call_soon_threadsafe(entered.set)
         released.wait()
-        run(tickets)
+        really_open()
 
-    def appoint_and_cancel() -> None:
-        appoint()
-        waiting[0].cancel()
-
-    commits._run = held
-    leader = asyncio.create_task(taken[0].intend())
+    monkeypatch.setattr(ledger._database, "open", held)
+    opening = asyncio.create_task(ledger.open())
     await entered.wait()
-    waiting += [asyncio.create_task(claim.intend()) for claim in taken[1:4]]
+    opening.cancel()
     await anyio.wait_all_tasks_blocked()
-    commits._appoint = appoint_and_cancel  # type: ignore[method-assign]  # a moment to hit
     released.set()
-    await leader
-    commits._appoint = appoint  # type: ignore[method-assign]  # as it was
-    done = await asyncio.gather(*waiting, return_exceptions=True)
-    assert [type(result).__name__ for result in done] == ["CancelledError", "NoneType", "NoneType"]
-    assert (await ledger.summary("spring")).in_flight == 3
+    with pytest.raises(asyncio.CancelledError):
+        await opening
+    assert not ledger.is_open
+    async with SQLiteLedger(tmp_path / "other.db") as other:
+        assert await other.campaigns() == ()
 
 
 async def test_a_thread_that_cannot_be_started_is_said(
@@ -234,14 +267,27 @@ async def test_a_thread_that_cannot_be_started_is_said(
     """A system may be out of threads; nobody waits for good."""
     taken = await claims(ledger)
 
-    async def refuse(*args: Any, **options: Any) -> None:
+    def refuse(*_: Any) -> None:
         raise RuntimeError("can't start new thread")
 
     with monkeypatch.context() as patch:
-        patch.setattr(anyio.to_thread, "run_sync", refuse)
-        with pytest.raises(LedgerError, match="thread failed: can't start new thread"):
+        patch.setattr(ledger._worker, "submit", refuse)
+        with pytest.raises(LedgerError, match="cannot be started: can't start new thread"):
             await taken[0].intend()
     await taken[0].intend()
+
+
+async def test_a_thread_that_breaks_leaves_nobody_waiting(ledger: SQLiteLedger) -> None:
+    """Whatever it was."""
+    taken = await claims(ledger)
+
+    def broken(tickets: Any) -> None:
+        raise ValueError("broken")
+
+    assert ledger._commits is not None
+    ledger._commits._run = broken
+    with pytest.raises(LedgerError, match="thread failed: broken"):
+        await taken[0].intend()
 
 
 async def test_a_bug_in_a_statement_is_an_error_of_the_ledger(ledger: SQLiteLedger) -> None:

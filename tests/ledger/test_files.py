@@ -13,7 +13,13 @@ import anyio
 import pytest
 from vendor import messages
 
-from multiwhats_async import Certainty, ConfigurationError, LedgerError, SQLiteLedger
+from multiwhats_async import (
+    Certainty,
+    ConfigurationError,
+    LedgerError,
+    MemoryLedger,
+    SQLiteLedger,
+)
 from multiwhats_async.ledger import _database, _place, _statements
 
 pytestmark = pytest.mark.anyio
@@ -109,7 +115,7 @@ async def test_what_a_dead_process_had_under_way_is_unknown(path: Path) -> None:
             summary = await ledger.summary("spring")
             assert (summary.unknown, summary.pending) == (1, 19)
             (outcome,) = [o async for o in ledger.outcomes("spring", Certainty.UNKNOWN)]
-        assert "ended before its answer came" in str(outcome.error)
+        assert "ended before its outcome was on record" in str(outcome.error)
         assert (outcome.attempts, outcome.unknown_attempts) == (1, 1)
 
 
@@ -254,6 +260,8 @@ async def test_an_old_sqlite_is_refused(path: Path, monkeypatch: pytest.MonkeyPa
     """With the version that it takes."""
     monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 32, 3))
     assert "needs SQLite 3.33 or later" in await refused(path)
+    with pytest.raises(LedgerError, match=r"needs SQLite 3\.33"):
+        await MemoryLedger().open()
 
 
 async def test_one_process_has_it_open_once(path: Path) -> None:

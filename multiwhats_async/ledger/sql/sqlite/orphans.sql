@@ -1,2 +1,5 @@
--- What a process that died had under way.
-SELECT id, recipient, attempts FROM message WHERE state = 'sending' ORDER BY id
+-- What was under way in a run that is no more.
+SELECT id, recipient, attempts
+FROM message
+WHERE state = 'sending' AND (:campaign IS NULL OR campaign = :campaign)
+ORDER BY id
