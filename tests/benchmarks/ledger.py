@@ -26,7 +26,6 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import anyio
-import anyio.to_thread
 from _server import RECORD, serving
 
 from multiwhats_async import AsyncMultiWhats, ButtonMessage, Certainty
@@ -100,12 +99,8 @@ class Visits(Commits):
     async def do(self, work: Callable[[Any], T]) -> T:
         """Have work done in a transaction of its own."""
         self._lock = self._lock or anyio.Lock()
-        ticket = Ticket(work)
         async with self._lock:
-            await anyio.to_thread.run_sync(self._run, [ticket], limiter=self._limiter)
-        if ticket.error is not None:
-            raise ticket.error
-        return ticket.result  # type: ignore[return-value]  # set where there is no error
+            return await super().do(work)
 
 
 class Varied(SQLiteLedger):
@@ -116,9 +111,13 @@ class Varied(SQLiteLedger):
         self._way = way
         self._slower = slower
 
-    def _new_commits(self) -> Commits:
+    async def open(self) -> None:
+        """Open it, and commit in the way that is measured."""
+        await super().open()
+        if self._users > 1:
+            return
         kind = Visits if self._way == "visits" else Commits
-        return kind(self._transact, is_threaded=True)
+        self._commits = kind(self._transact, self._worker)
 
     def _transact(self, tickets: Sequence[Ticket[Any]]) -> None:
         groups = [tickets] if self._way == "group" else [[ticket] for ticket in tickets]
