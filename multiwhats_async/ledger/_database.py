@@ -235,8 +235,7 @@ class Database:
 
     @property
     def _connection(self) -> sqlite3.Connection:
-        if self._db is None:
-            raise LedgerError(f"The ledger {self._path or 'in memory'} is closed")
+        assert self._db is not None  # noqa: S101  # its thread ends when it is closed
         return self._db
 
     def _pragma(self, name: str) -> int:
