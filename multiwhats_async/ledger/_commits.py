@@ -10,20 +10,10 @@ from typing import Any, Final, Generic, TypeVar
 import anyio
 import anyio.lowlevel
 
+from .._soon import Soon, soon_here
 from ..errors import ConfigurationError, LedgerError
 
 T = TypeVar("T")
-
-
-Soon = Callable[[Callable[[], Any]], Any]
-"""Has something called in an event loop, from any thread, without waiting for it."""
-
-
-def soon_here() -> Soon:
-    """Return the way into the event loop that runs now."""
-    loop: Any = anyio.lowlevel.current_token().native_token
-    found: Soon = getattr(loop, "call_soon_threadsafe", None) or loop.run_sync_soon  # trio's name
-    return found
 
 
 class Worker:

@@ -16,10 +16,13 @@ UTC, and everything that a :class:`Fault` does.
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from ._journal import SandboxJournal
 from ._tally import SandboxStats
-from .emulator import Emulator, SandboxMessage
+from .emulator import Emulator
 from .exchange import Action, SandboxRequest, SandboxResponse
 from .faults import MAGIC_NUMBERS, Fault, FaultPlan
+from .messages import Delivery, DeliveryAttempt, SandboxError, SandboxMessage, Tap
+from .pushes import Webhook, read_template
 from .transport import mock_transport
 
 if TYPE_CHECKING:
@@ -30,16 +33,23 @@ __all__ = [
     "MAGIC_NUMBERS",
     "Action",
     "ConnectionDroppedError",
+    "Delivery",
+    "DeliveryAttempt",
     "Emulator",
     "Fault",
     "FaultPlan",
+    "SandboxError",
+    "SandboxJournal",
     "SandboxMessage",
     "SandboxRequest",
     "SandboxResponse",
     "SandboxServer",
     "SandboxStats",
+    "Tap",
+    "Webhook",
     "create_app",
     "mock_transport",
+    "read_template",
 ]
 
 _NEEDS_EXTRA = {

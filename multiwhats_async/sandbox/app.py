@@ -4,20 +4,25 @@ Routes that are not its own end in the emulator, so a path that the vendor does 
 answered as the API would answer it.
 """
 
-from collections.abc import Collection, Sequence
-from ipaddress import ip_address
+from collections.abc import AsyncGenerator, Collection, Sequence
+from contextlib import asynccontextmanager
 from typing import Final
 
 import anyio
-import attrs
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import BaseRoute, Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import Receive, Scope, Send
 
-from ._reading import BASE_PATH, MAX_BODY_BYTES, error_response
+from ._api import http_error, routes_of
+from ._courier import Courier
+from ._guards import Guards, headers_of, send_plain, start_of
+from ._page import page_file, page_routes
+from ._reading import BASE_PATH
+from ._stream import body_of, gone
 from .emulator import Emulator
 from .exchange import Action, SandboxRequest, SandboxResponse
 
@@ -25,11 +30,6 @@ DROP_HOOK: Final = "multiwhats_sandbox_drop"
 """Where in ``scope["state"]`` a server puts what resets the request's connection."""
 
 _DROPS: Final = frozenset({Action.DROP_BEFORE, Action.DROP_AFTER})
-_SAFE_HEADERS: Final = {
-    "cache-control": "no-store",
-    "content-security-policy": "default-src 'none'",
-    "x-content-type-options": "nosniff",
-}
 
 
 class ConnectionDroppedError(ConnectionError):
@@ -41,11 +41,16 @@ def create_app(
     *,
     allowed_hosts: Collection[str] | None = (),
     routes: Sequence[BaseRoute] = (),
+    page: bool = True,
 ) -> Starlette:
     """Return the sandbox as an ASGI app.
 
-    ``GET /`` says what this is and how to use it, ``GET /sandbox/stats`` gives the counters as
-    JSON; everything else goes to the emulator.
+    ``GET /`` is the page for browsers, and for everyone else a text that says how to use the
+    sandbox; ``/sandbox/…`` is the test API, described by ``GET /sandbox/openapi.json``;
+    everything else goes to the emulator.
+
+    Customers' choices are pushed to the webhook by a task of the app's lifespan: a server runs
+    it, ``httpx.ASGITransport`` and an app that this one is mounted in do not.
 
     Under :class:`~multiwhats_async.sandbox.SandboxServer` a fault that drops the connection does
     so. Under any other server, and under ``httpx.ASGITransport``, the app cannot reach the
@@ -59,56 +64,36 @@ def create_app(
             port; None allows any. Another name is answered 421: it would be a web page that had
             its own name resolve to this machine.
         routes: Further routes, before the sandbox's own.
+        page: Whether there is a page to look at; otherwise only the APIs.
 
     Returns:
         The app.
     """
 
     async def home(request: Request) -> Response:
-        return PlainTextResponse(
-            _introduction(request.headers["host"], emulator), headers=_SAFE_HEADERS
-        )
+        if page and "text/html" in request.headers.get("accept", ""):
+            return page_file("index.html")
+        return PlainTextResponse(_introduction(request.headers["host"], emulator))
 
-    async def stats(_request: Request) -> Response:
-        return JSONResponse(attrs.asdict(emulator.stats()), headers=_SAFE_HEADERS)
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncGenerator[None]:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(Courier(emulator.store, emulator.now).run)
+            yield
+            tasks.cancel_scope.cancel()
 
     app = Starlette(
-        routes=[*routes, Route("/", home), Route("/sandbox/stats", stats)],
-        middleware=[Middleware(_HostGuard, allowed_hosts=allowed_hosts)],
+        routes=[
+            *routes,
+            Route("/", home),
+            Mount("/sandbox", routes=[*(page_routes() if page else ()), *routes_of(emulator)]),
+        ],
+        middleware=[Middleware(Guards, allowed_hosts=allowed_hosts)],
+        exception_handlers={HTTPException: http_error},
+        lifespan=lifespan,
     )
     app.router.default = _Door(emulator)
     return app
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether a host name means this machine and nothing else, by its text alone."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-class _HostGuard:
-    """Lets requests through whose Host header names this machine."""
-
-    def __init__(self, app: ASGIApp, allowed_hosts: Collection[str] | None) -> None:
-        self._app = app
-        self._allowed = None if allowed_hosts is None else {name.lower() for name in allowed_hosts}
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or self._allows(_headers(scope).get("host", "")):
-            await self._app(scope, receive, send)
-            return
-        refusal = error_response(
-            421, "misdirected_request", "The sandbox answers to loopback names and allowed hosts."
-        )
-        await _send(refusal, receive, send)
-
-    def _allows(self, host: str) -> bool:
-        if self._allowed is None:
-            return bool(host)
-        name = _host_name(host)
-        return is_loopback(name) or name in self._allowed
 
 
 class _Door:
@@ -121,77 +106,36 @@ class _Door:
         drop = scope.get("state", {}).get(DROP_HOOK)
         if drop is None and self._emulator.accept() is Action.REFUSE:
             raise ConnectionDroppedError("A fault refuses this connection.")
-        body = await _body(receive)
+        body = await body_of(receive)
         if body is None:  # the client left in the middle of its request
             return
         response = self._emulator.handle(
             SandboxRequest(
-                scope["method"], scope["path"], scope["query_string"], _headers(scope), body
+                scope["method"], scope["path"], scope["query_string"], headers_of(scope), body
             )
         )
-        if response.delay and await _gone(receive, within=response.delay):
+        if response.delay and await gone(receive, within=response.delay):
             return
         if response.action in _DROPS:
             if drop is None:
                 raise ConnectionDroppedError("A fault drops this connection.")
             drop()
         if response.action in _DROPS or response.action is Action.NEVER:
-            await _gone(receive)
+            await gone(receive)
             return
         await _send(response, receive, send)
 
 
 async def _send(response: SandboxResponse, receive: Receive, send: Send) -> None:
-    headers = {**response.headers, "content-length": str(len(response.body))}
-    await send(
-        {
-            "type": "http.response.start",
-            "status": response.status,
-            "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
-        }
-    )
     if response.action is not Action.DRIP:
-        await send({"type": "http.response.body", "body": response.body})
+        await send_plain(response, send)
         return
+    await send(start_of(response))
     for piece in response.pieces:
-        if await _gone(receive, within=response.pause):
+        if await gone(receive, within=response.pause):
             return
         await send({"type": "http.response.body", "body": piece, "more_body": True})
     await send({"type": "http.response.body"})
-
-
-async def _body(receive: Receive) -> bytes | None:
-    """Return the body, cut off once it is over the cap, or None where the client left."""
-    body = bytearray()
-    more = True
-    while more and len(body) <= MAX_BODY_BYTES:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        body += message.get("body", b"")
-        more = message.get("more_body", False)
-    return bytes(body)
-
-
-async def _gone(receive: Receive, *, within: float | None = None) -> bool:
-    """Wait for the client to go away; return whether it did within so many seconds."""
-    with anyio.move_on_after(within):
-        while (await receive())["type"] != "http.disconnect":
-            pass  # what is left of a body that was over the cap
-        return True
-    return False
-
-
-def _headers(scope: Scope) -> dict[str, str]:
-    raw: list[tuple[bytes, bytes]] = scope["headers"]
-    return {name.decode("latin-1"): value.decode("latin-1") for name, value in raw}
-
-
-def _host_name(host: str) -> str:
-    """Return the name in a Host header, without the port and an IPv6 address's brackets."""
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.partition(":")[0].lower()
 
 
 def _introduction(host: str, emulator: Emulator) -> str:

@@ -5,28 +5,29 @@ record that is answered. Assumed, because the vendor's page is silent: every err
 behind them, the ids, and that a message costs one credit (as in the page's example).
 """
 
-from collections import deque
+import json
+import re
+import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from threading import Lock
 from typing import Any, Final
 
 import attrs
 
-from multiwhats_async._secret import MASK, mask_number
+from multiwhats_async._secret import MASK, Secret
 
 from . import faults as kinds
-from ._reading import (
-    encode_json,
-    error_response,
-    keys_of,
-    problems_of,
-    read_payload,
-    route_error,
-)
+from ._answers import COST, record_of, spoilt, without_processing
+from ._inbox import Journal
+from ._reading import encode_json, error_response, keys_of, problems_of, read_payload, route_error
 from ._tally import SandboxStats, Tally
 from .exchange import Action, SandboxRequest, SandboxResponse
 from .faults import MAGIC_NUMBERS, Fault, FaultPlan, Strike
+from .messages import Delivery, SandboxMessage
+from .pushes import Webhook
+from .store import Store
 
 DEFAULT_KEEP: Final = 10_000
 """Messages that are kept, the newest. Chosen: about 30 MB."""
@@ -36,12 +37,7 @@ DEFAULT_KEY: Final = "sandbox-key"
 
 FIRST_ID: Final = 3664
 FIRST_TARGET_ID: Final = 53687
-USER_ID: Final = 264
-ACCOUNT_ID: Final = 34
 """Documented: the ids of the page's example, so that its request is answered with its answer."""
-
-COST: Final = 1
-"""Documented in the example's ``total_credit`` only: credits for one message."""
 
 REQUEST_FIELDS: Final = ("from", "to", "message", "type", "buttons")
 """Documented. Other fields of a request are neither refused nor kept: assumed."""
@@ -49,35 +45,12 @@ REQUEST_FIELDS: Final = ("from", "to", "message", "type", "buttons")
 _NOT_ANSWERED: Final = frozenset(
     {Action.REFUSE, Action.DROP_BEFORE, Action.DROP_AFTER, Action.NEVER}
 )
-_HTML: Final = (
-    b"<!doctype html><title>Maintenance</title><h1>We will be back soon</h1>"
-    b"<p>This page stands in for whatever a proxy answers in the name of the API.</p>"
-)
+_NUMBER: Final = re.compile(r"[0-9]{1,15}")
 
+MIN_SECRET: Final = 4
+"""Characters of a key that is masked wherever it stands; one of "1" would mask every number."""
 
-@attrs.frozen
-class SandboxMessage:
-    """One message that the sandbox accepted.
-
-    Attributes:
-        id: The queue's id, as in the answer.
-        sender: The number in ``from``.
-        recipient: The number in ``to``.
-        text: The message.
-        buttons: The buttons' labels.
-        request: The documented fields of the request; a key that stood among them is masked.
-        response: The record that was answered.
-        time: When, by the emulator's clock.
-    """
-
-    id: int
-    sender: str = attrs.field(repr=mask_number)
-    recipient: str = attrs.field(repr=mask_number)
-    text: str
-    buttons: tuple[str, ...]
-    request: Mapping[str, Any] = attrs.field(repr=False, eq=False)
-    response: Mapping[str, Any] = attrs.field(repr=False, eq=False)
-    time: datetime
+_KEY: Final = re.compile(r'("apikey"\s*:\s*)("(?:[^"\\]|\\.)*"?|[^\s,}]*)')
 
 
 def utc_now() -> datetime:
@@ -86,7 +59,7 @@ def utc_now() -> datetime:
 
 
 class Emulator:
-    """The sandbox behind every door. Thread-safe; never raises, whatever bytes it is given.
+    """The sandbox behind every door. Thread-safe; requests never make it raise.
 
     Args:
         api_keys: The keys that are accepted; None accepts any that is not empty.
@@ -96,9 +69,21 @@ class Emulator:
             :data:`~multiwhats_async.sandbox.MAGIC_NUMBERS` meet its fault.
         keep: Messages that are kept in :attr:`messages`, the newest.
         now: The clock. Its times are written as they are; the vendor documents no zone.
+        webhook: Where the customers' choices are pushed, as a
+            :class:`~multiwhats_async.sandbox.Webhook` or an address.
+        remote_webhook: Whether it may be another machine's address.
+        journal: Where what is kept outlives the process; None keeps it in memory only.
+        clock: Schedules what is pushed, in seconds.
+
+    Attributes:
+        store: What is kept, and the customers' side of it: find, tap, push, watch.
+        now: The clock.
+
+    Raises:
+        ValueError: An argument makes no sense.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one argument an option
         self,
         *,
         api_keys: Iterable[str] | None = None,
@@ -107,19 +92,32 @@ class Emulator:
         magic_numbers: bool = True,
         keep: int = DEFAULT_KEEP,
         now: Callable[[], datetime] = utc_now,
+        webhook: Webhook | str | None = None,
+        remote_webhook: bool = False,
+        journal: Journal | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._keys = None if api_keys is None else tuple(api_keys)
         if self._keys is not None and not all(self._keys):
             raise ValueError("An API key is empty: leave it out, or pass api_keys=None for any.")
         if self._keys == ():
             raise ValueError("api_keys is empty, so no request could pass: pass None for any key.")
+        self.store: Store = Store(
+            keep=keep,
+            faults=FaultPlan() if faults is None else faults,
+            now=now,
+            clock=clock,
+            webhook=Webhook(webhook) if isinstance(webhook, str) else webhook or Webhook(),
+            remote_webhook=remote_webhook,
+            journal=journal,
+        )
         self._budget = credits
-        self._faults = FaultPlan() if faults is None else faults
         self._magic = MAGIC_NUMBERS if magic_numbers else {}
-        self._now = now
+        self.now: Callable[[], datetime] = now
         self._lock = Lock()
-        self._messages: deque[SandboxMessage] = deque(maxlen=keep)
         self._tally = Tally()
+        # Ids go on after a reset: no tap of after may look like one of before to a program.
+        self._given = self.store.last_id + 1 - FIRST_ID if self.store.last_id else 0
 
     def __repr__(self) -> str:
         keys = "any key" if self._keys is None else f"{len(self._keys)} keys"
@@ -128,7 +126,12 @@ class Emulator:
     @property
     def faults(self) -> FaultPlan:
         """What goes wrong; add to it or clear it at any time."""
-        return self._faults
+        return self.store.faults
+
+    @property
+    def magic_numbers(self) -> Mapping[str, Fault]:
+        """The last four digits of a recipient that always meet a fault."""
+        return self._magic
 
     @property
     def any_key(self) -> bool:
@@ -143,8 +146,7 @@ class Emulator:
     @property
     def messages(self) -> tuple[SandboxMessage, ...]:
         """The accepted messages that are kept, oldest first. A snapshot."""
-        with self._lock:
-            return tuple(self._messages)
+        return tuple(reversed(self.store.newest()))
 
     def stats(self) -> SandboxStats:
         """Return the counters. A snapshot."""
@@ -152,11 +154,22 @@ class Emulator:
             return self._tally.snapshot()
 
     def reset(self) -> None:
-        """Forget messages and counters, give the credits back, begin the faults anew."""
+        """Forget messages, deliveries and counters, give the credits back, begin the faults anew.
+
+        Ids go on: a program that knows a tap of before must not take one of after for the same.
+        """
         with self._lock:
-            self._messages.clear()
             self._tally = Tally()
-            self._faults.reset()
+            self.faults.reset()
+            self.store.reset()
+
+    def tap(
+        self, message_id: int, *, index: int | None = None, label: str | None = None
+    ) -> tuple[SandboxMessage, tuple[Delivery, ...]]:
+        """Tap a button of a message, as the customer; the same as ``store.tap``."""
+        return self.store.tap(message_id, index=index, label=label)
+
+    # --- requests -----------------------------------------------------------------------------
 
     def accept(self) -> Action:
         """Count a new connection.
@@ -167,7 +180,7 @@ class Emulator:
         Returns:
             ``Action.REFUSE`` where a ``refuse`` strikes, else ``Action.RESPOND``.
         """
-        if self._faults.for_connection() is None:
+        if self.store.faults.for_connection() is None:
             return Action.RESPOND
         with self._lock:
             self._tally.dropped[kinds.REFUSE] += 1
@@ -185,17 +198,27 @@ class Emulator:
         refusal = route_error(request)
         payload = refusal or read_payload(request)
         recipient = payload.get("to") if isinstance(payload, dict) else None
-        if not isinstance(recipient, str):
+        if not (isinstance(recipient, str) and _NUMBER.fullmatch(recipient)):
             recipient = None
         with self._lock:
             self._tally.requests += 1
-            strike = Strike() if refusal else self._faults.for_request(recipient)
+            strike = Strike() if refusal else self.store.faults.for_request(recipient)
             fault = strike.fault or self._magic.get((recipient or "")[-4:])
+            accepted = self._tally.accepted
             response = self._meet(fault, request, payload)
             if fault is not None and response.action in _NOT_ANSWERED:
                 self._tally.dropped[fault.kind] += 1
             else:
                 self._tally.by_status[response.status] += 1
+            if self._tally.accepted == accepted:
+                self.store.note_refusal(
+                    self.now(),
+                    request,
+                    _shown_request(request, payload),
+                    response,
+                    recipient=recipient,
+                    fault=None if fault is None else fault.kind,
+                )
         return attrs.evolve(response, delay=strike.delay) if strike.delay else response
 
     def _meet(
@@ -206,15 +229,19 @@ class Emulator:
     ) -> SandboxResponse:
         """Return the answer under a fault, having processed the message where the fault says so."""
         if fault is not None:
-            unprocessed = _without_processing(fault)
+            unprocessed = without_processing(fault)
             if unprocessed is not None:
                 return unprocessed
         answer = (
-            payload if isinstance(payload, SandboxResponse) else self._process(request, payload)
+            payload
+            if isinstance(payload, SandboxResponse)
+            else self._process(request, payload, fault)
         )
-        return answer if fault is None else _spoil(answer, fault)
+        return answer if fault is None else spoilt(answer, fault)
 
-    def _process(self, request: SandboxRequest, payload: dict[str, Any]) -> SandboxResponse:
+    def _process(
+        self, request: SandboxRequest, payload: dict[str, Any], fault: Fault | None
+    ) -> SandboxResponse:
         keys = keys_of(request, payload)
         if not keys or not all(self._knows(key) for key in keys):
             return error_response(
@@ -227,17 +254,17 @@ class Emulator:
             return error_response(422, "invalid_message", "; ".join(problems))
         if self._budget is not None and self._tally.credits + COST > self._budget:
             return error_response(402, "insufficient_credit", "The credit is used up.")
-        return SandboxResponse(
-            200, {"content-type": "application/json"}, encode_json(self._deliver(payload))
-        )
+        record = self._deliver(payload, fault)
+        return SandboxResponse(200, {"content-type": "application/json"}, encode_json(record))
 
     def _knows(self, key: object) -> bool:
         return isinstance(key, str) and (bool(key) if self._keys is None else key in self._keys)
 
-    def _deliver(self, payload: dict[str, Any]) -> dict[str, Any]:
-        number = self._tally.accepted
-        now = self._now()
-        record = _record(
+    def _deliver(self, payload: dict[str, Any], fault: Fault | None) -> dict[str, Any]:
+        number = self._given
+        self._given += 1
+        now = self.now()
+        record = record_of(
             payload, queue_id=FIRST_ID + number, target_id=FIRST_TARGET_ID + number, now=now
         )
         kept = {name: payload[name] for name in REQUEST_FIELDS}
@@ -252,8 +279,9 @@ class Emulator:
             request=kept,
             response=record,
             time=now,
+            fault=None if fault is None else fault.kind,
         )
-        self._messages.append(message)
+        self.store.put_message(message)
         self._tally.accept(
             (message.sender, message.recipient, message.text, *message.buttons),
             recipient=message.recipient,
@@ -262,77 +290,13 @@ class Emulator:
         return record
 
 
-def _record(
-    payload: Mapping[str, Any], *, queue_id: int, target_id: int, now: datetime
-) -> dict[str, Any]:
-    """Return the documented record: its fields, their order and their types."""
-    stamp = now.strftime("%Y-%m-%d %H:%M:%S")
-    return {
-        "user_id": USER_ID,
-        "social_media_account_id": ACCOUNT_ID,
-        "platform": "whatsapp",
-        "from_identifier": payload["from"],
-        "message": payload["message"],
-        "file_url": 0,
-        "queue_type": "normal",
-        "message_type": payload["type"],
-        "total_credit": COST,
-        "target_count": 1,
-        "pending_count": 0,
-        "sent_count": 1,
-        "delivered_count": 0,
-        "not_delivered_count": 0,
-        "seen_count": 0,
-        "status": "done",
-        "send_at": stamp,
-        "created_at": stamp,
-        "updated_at": stamp,
-        "extra_data": {"buttons": payload["buttons"], "options": None, "selectedItemId": None},
-        "id": queue_id,
-        "targets": [
-            {
-                "id": target_id,
-                "user_id": USER_ID,
-                "queue_id": queue_id,
-                "target_identifier": payload["to"],
-                "message": None,
-                "status": "sent",
-                "extra_data": {"buttons": None, "options": None, "selectedItemId": None},
-                "created_at": stamp,
-                "updated_at": stamp,
-            }
-        ],
-    }
-
-
-def _without_processing(fault: Fault) -> SandboxResponse | None:
-    """Return the answer of a fault that strikes before the message is processed, or None."""
-    if fault.status is not None:
-        headers = {} if fault.seconds is None else {"retry-after": f"{fault.seconds:.0f}"}
-        return error_response(
-            fault.status,
-            "fault",
-            f"The sandbox was asked to answer {fault.status}.",
-            headers=headers,
-        )
-    match fault.kind:
-        case kinds.TIMEOUT:
-            return SandboxResponse(0, action=Action.NEVER)
-        case kinds.DISCONNECT_BEFORE:
-            return SandboxResponse(0, action=Action.DROP_BEFORE)
-        case kinds.HTML:
-            return SandboxResponse(200, {"content-type": "text/html; charset=utf-8"}, _HTML)
-        case _:
-            return None
-
-
-def _spoil(answer: SandboxResponse, fault: Fault) -> SandboxResponse:
-    """Return the answer as it leaves the server after a fault that lets the message through."""
-    match fault.kind:
-        case kinds.DISCONNECT_AFTER:
-            return attrs.evolve(answer, action=Action.DROP_AFTER)
-        case kinds.MALFORMED_JSON:
-            return attrs.evolve(answer, body=answer.body[: len(answer.body) // 2])
-        case _:  # slow_drip: the one kind that is left
-            pause = kinds.DEFAULT_DRIP_SECONDS if fault.seconds is None else fault.seconds
-            return attrs.evolve(answer, action=Action.DRIP, pause=pause)
+def _shown_request(request: SandboxRequest, payload: dict[str, Any] | SandboxResponse) -> str:
+    """Return the body of a request as it may be shown: without a key."""
+    text = request.body.decode(errors="replace")
+    if isinstance(payload, dict) and "apikey" in payload:
+        with suppress(RecursionError):  # nested so deep that it can be read, but not written
+            text = json.dumps({**payload, "apikey": MASK}, ensure_ascii=False)
+    for key in keys_of(request, {}):
+        text = Secret(str(key)).redact(text) if len(str(key)) >= MIN_SECRET else text
+    # Half of a surrogate pair may stand in JSON, and in no answer.
+    return _KEY.sub(rf'\g<1>"{MASK}"', text).encode(errors="replace").decode()

@@ -24,6 +24,10 @@ DISCONNECT_AFTER: Final = "disconnect_after"
 MALFORMED_JSON: Final = "malformed_json"
 HTML: Final = "html"
 SLOW_DRIP: Final = "slow_drip"
+WEBHOOK_DELAY: Final = "webhook_delay"
+WEBHOOK_DROP: Final = "webhook_drop"
+WEBHOOK_DUPLICATE: Final = "webhook_duplicate"
+WEBHOOK_REORDER: Final = "webhook_reorder"
 
 KINDS: Final = {
     LATENCY: "the answer comes later by so many seconds; adds to any other fault; processed",
@@ -34,16 +38,24 @@ KINDS: Final = {
     MALFORMED_JSON: "200 with a JSON body that breaks off; processed",
     HTML: "200 with a web page, as from a proxy; not processed",
     SLOW_DRIP: "the answer comes 32 bytes at a time, each after so many seconds; processed",
+    WEBHOOK_DELAY: "a choice is pushed later by so many seconds",
+    WEBHOOK_DROP: "a choice is not pushed at all",
+    WEBHOOK_DUPLICATE: "a choice is pushed twice",
+    WEBHOOK_REORDER: "a choice is pushed behind the next one, or after so many seconds (5)",
 }
 """Every kind of fault by name. A status from 400 to 599 is one more: answered at once, not
 processed; its seconds are the Retry-After header."""
+
+DELIVERY_KINDS: Final = frozenset({WEBHOOK_DELAY, WEBHOOK_DROP, WEBHOOK_DUPLICATE, WEBHOOK_REORDER})
+"""Those that strike a choice on its way to the webhook."""
 
 STATUSES: Final = range(400, 600)
 DEFAULT_DRIP_SECONDS: Final = 1.0
 MAX_COUNT_DIGITS: Final = 18
 """Of a count in the text form: it keeps a number of thousands of digits away from ``int``."""
 
-_NO_SECONDS: Final = frozenset(KINDS) - {LATENCY, SLOW_DRIP}
+_NEED_SECONDS: Final = frozenset({LATENCY, WEBHOOK_DELAY})
+_NO_SECONDS: Final = frozenset(KINDS) - _NEED_SECONDS - {SLOW_DRIP, WEBHOOK_REORDER}
 
 
 @attrs.frozen
@@ -52,7 +64,8 @@ class Fault:
 
     Without a selector it strikes every request. ``nth``, ``every`` and ``probability`` exclude
     each other; ``to`` and ``times`` go with any of them, and then only requests to that number
-    are counted. ``refuse`` counts connections, every other kind counts requests.
+    are counted. ``refuse`` counts connections, the ``webhook_`` kinds count choices that are
+    pushed, every other kind counts requests.
 
     Args:
         kind: A name of :data:`KINDS`, or a status from 400 to 599 as text.
@@ -87,6 +100,22 @@ class Fault:
     def status(self) -> int | None:
         """The HTTP status that is answered, where the kind is one."""
         return int(self.kind) if self.kind not in KINDS else None
+
+    def __str__(self) -> str:
+        """The text form that :meth:`parse` reads."""
+        selectors = [
+            f"{name}:{_written(value)}"
+            for name, value in (
+                ("to", self.to),
+                ("nth", self.nth),
+                ("every", self.every),
+                ("p", self.probability),
+                ("times", self.times),
+            )
+            if value is not None
+        ]
+        seconds = "" if self.seconds is None else f"={_written(self.seconds)}"
+        return f"{self.kind}{seconds}" + (f"@{','.join(selectors)}" if selectors else "")
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -184,6 +213,16 @@ class FaultPlan:
         with self._lock:
             return tuple(armed.fault for armed in self._armed)
 
+    @property
+    def seed(self) -> int:
+        """The seed of the dice."""
+        return self._seed
+
+    def counts(self) -> list[tuple[Fault, int, int]]:
+        """Return each fault with what it was tried on, and how often it struck."""
+        with self._lock:
+            return [(armed.fault, armed.seen, armed.fired) for armed in self._armed]
+
     def add(self, fault: Fault | str) -> None:
         """Add a fault behind the others; it counts from now on."""
         armed = _Armed(_fault(fault))
@@ -217,9 +256,27 @@ class FaultPlan:
                 [
                     armed
                     for armed in self._armed
-                    if armed.fault.kind != REFUSE and armed.fault.to in {None, recipient}
+                    if armed.fault.kind not in _NOT_OF_REQUESTS
+                    and armed.fault.to in {None, recipient}
                 ]
             )
+
+    def for_delivery(self, customer: str) -> dict[str, Fault]:
+        """Count a choice on its way to the webhook; return what strikes it, the first of a kind.
+
+        Args:
+            customer: The number that tapped.
+        """
+        found: dict[str, Fault] = {}
+        with self._lock:
+            for armed in self._armed:
+                fault = armed.fault
+                if fault.kind in DELIVERY_KINDS and fault.to in {None, customer}:
+                    hit = armed.hits(self._dice)
+                    if hit and fault.kind not in found:
+                        armed.fired += 1
+                        found[fault.kind] = fault
+        return found
 
     def _draw(self, candidates: Iterable[_Armed]) -> Strike:
         delay: float = 0
@@ -235,6 +292,9 @@ class FaultPlan:
                 continue
             armed.fired += 1
         return Strike(delay, winner)
+
+
+_NOT_OF_REQUESTS: Final = DELIVERY_KINDS | {REFUSE}
 
 
 def _dice(seed: int) -> random.Random:
@@ -253,8 +313,8 @@ def _kind_problem(fault: Fault) -> str | None:
             f"{kind!r} is no kind of fault: write a status from 400 to 599, or one of "
             + ", ".join(KINDS)
         )
-    if kind == LATENCY and seconds is None:
-        return "latency needs its seconds: write latency=0.2"
+    if kind in _NEED_SECONDS and seconds is None:
+        return f"{kind} needs its seconds: write {kind}=0.2"
     if kind in _NO_SECONDS and seconds is not None:
         return f"{kind} takes no seconds: leave out ={seconds:g}"
     if seconds is not None and not (math.isfinite(seconds) and seconds >= 0):
@@ -282,6 +342,10 @@ def _selector_problem(fault: Fault) -> str | None:
     if fault.to is not None and not (fault.to.isascii() and fault.to.isdigit()):
         return "to: takes digits with the country code, such as to:905374937766"
     return None
+
+
+def _written(value: str | float) -> str:
+    return repr(value).removesuffix(".0") if isinstance(value, float) else str(value)
 
 
 def _whole(text: str, name: str) -> int:

@@ -19,9 +19,10 @@ import uvicorn
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from ._reading import BASE_PATH
-from .app import DROP_HOOK, create_app, is_loopback
+from .app import DROP_HOOK, create_app
 from .emulator import Emulator
 from .exchange import Action
+from .pushes import is_loopback
 
 DEFAULT_HOST: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 8787
@@ -52,6 +53,7 @@ class SandboxServer:
         allow_remote: Whether the address may be reachable from other machines. Then the Host
             header may hold any name, unless ``allowed_hosts`` is given.
         allowed_hosts: Names that the Host header may have beside the loopback names.
+        page: Whether there is a page to look at; otherwise only the APIs.
 
     Raises:
         ValueError: The host is no loopback address and ``allow_remote`` is not set, or the port
@@ -66,6 +68,7 @@ class SandboxServer:
         port: int = DEFAULT_PORT,
         allow_remote: bool = False,
         allowed_hosts: Collection[str] | None = None,
+        page: bool = True,
     ) -> None:
         if not allow_remote and not is_loopback(host):
             raise ValueError(
@@ -80,6 +83,7 @@ class SandboxServer:
         self._app = create_app(
             self.emulator,
             allowed_hosts=() if allowed_hosts is None and not allow_remote else allowed_hosts,
+            page=page,
         )
         self._running: _Running | None = None
 
@@ -101,7 +105,12 @@ class SandboxServer:
     @property
     def base_url(self) -> str:
         """The base URL to give to a client, such as ``http://127.0.0.1:8787/api/v1/``."""
-        return f"http://{_reachable(self._host)}:{self.port}{BASE_PATH}"
+        return self.url.removesuffix("/") + BASE_PATH
+
+    @property
+    def url(self) -> str:
+        """The address of the page, such as ``http://127.0.0.1:8787/``."""
+        return f"http://{_reachable(self._host)}:{self.port}/"
 
     @property
     def env(self) -> dict[str, str]:
@@ -225,7 +234,7 @@ class SandboxServer:
             http=_gated(self.emulator),
             loop="asyncio",  # so that a connection's socket can be set to reset
             ws="none",
-            lifespan="off",
+            lifespan="on",
             log_config=None,
             log_level="warning",
             access_log=False,  # it would write the key, which stands in the query

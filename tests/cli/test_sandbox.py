@@ -39,8 +39,8 @@ def test_it_serves_until_a_signal(cli: Callable[..., Any], monkeypatch: pytest.M
     """It prints the two lines that point a program at it, and its counts at the end."""
     introduce = module._introduce
 
-    def interrupt(server: Any) -> None:
-        introduce(server)
+    def interrupt(options: Any, server: Any) -> None:
+        introduce(options, server)
         os.kill(os.getpid(), signal.SIGINT)
 
     monkeypatch.setattr(module, "_introduce", interrupt)

@@ -139,7 +139,7 @@ def test_messages_are_bounded() -> None:
 
 
 def test_stats_and_reset() -> None:
-    """The counters tell what happened, and reset begins anew."""
+    """The counters tell what happened, and reset begins anew; but no id comes twice."""
     emulator = Emulator(faults=FaultPlan(["refuse@nth:1", "timeout@nth:2"]))
     emulator.accept()
     emulator.accept()
@@ -157,7 +157,7 @@ def test_stats_and_reset() -> None:
     emulator.reset()
     assert emulator.stats() == type(emulator.stats())()
     assert emulator.messages == ()
-    assert json.loads(emulator.handle(request_of(payload())).body)["id"] == 3664
+    assert json.loads(emulator.handle(request_of(payload())).body)["id"] == 3664 + 3
 
 
 def test_sent_twice_tells_messages_apart() -> None:
