@@ -1,7 +1,7 @@
 """The test API: what a test, a script and the page ask of the sandbox. See ``openapi.json``."""
 
 import json
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -51,6 +51,7 @@ _STATUS_OF: Final = {
 }
 
 Item = TypeVar("Item")
+Handler = Callable[[Request], Awaitable[Response]]
 
 
 async def http_error(_request: Request, exception: Exception) -> Response:
@@ -247,29 +248,31 @@ class Api:
 def routes_of(emulator: Emulator) -> list[BaseRoute]:
     """Return the routes of the test API, without the ``/sandbox`` before them."""
     api = Api(emulator)
-    table: tuple[tuple[str, str, Any], ...] = (
-        ("GET", "/info", api.info),
-        ("GET", "/stats", api.stats),
-        ("POST", "/reset", api.reset),
-        ("GET", "/events", api.events),
-        ("GET", "/openapi.json", api.openapi),
-        ("GET", "/messages", api.list_messages),
-        ("GET", "/messages/wait", api.wait_for_message),
-        ("GET", "/messages/{id}", api.get_message),
-        ("POST", "/messages/{id}/tap", api.tap),
-        ("GET", "/conversations", api.list_conversations),
-        ("GET", "/refusals", api.list_refusals),
-        ("GET", "/deliveries", api.list_deliveries),
-        ("GET", "/deliveries/{id}", api.get_delivery),
-        ("POST", "/deliveries/{id}/replay", api.replay),
-        ("GET", "/webhook", api.get_webhook),
-        ("PUT", "/webhook", api.set_webhook),
-        ("GET", "/faults", api.list_faults),
-        ("POST", "/faults", api.add_fault),
-        ("DELETE", "/faults", api.clear_faults),
-    )
+    table: dict[str, dict[str, Handler]] = {
+        "/info": {"GET": api.info},
+        "/stats": {"GET": api.stats},
+        "/reset": {"POST": api.reset},
+        "/events": {"GET": api.events},
+        "/openapi.json": {"GET": api.openapi},
+        "/messages": {"GET": api.list_messages},
+        "/messages/wait": {"GET": api.wait_for_message},
+        "/messages/{id}": {"GET": api.get_message},
+        "/messages/{id}/tap": {"POST": api.tap},
+        "/conversations": {"GET": api.list_conversations},
+        "/refusals": {"GET": api.list_refusals},
+        "/deliveries": {"GET": api.list_deliveries},
+        "/deliveries/{id}": {"GET": api.get_delivery},
+        "/deliveries/{id}/replay": {"POST": api.replay},
+        "/webhook": {"GET": api.get_webhook, "PUT": api.set_webhook},
+        "/faults": {
+            "GET": api.list_faults,
+            "POST": api.add_fault,
+            "DELETE": api.clear_faults,
+        },
+    }
     return [
-        Route(path, partial(_answer, handler), methods=[method]) for method, path, handler in table
+        Route(path, partial(_answer, handlers), methods=[*handlers])
+        for path, handlers in table.items()
     ]
 
 
@@ -281,10 +284,10 @@ def openapi_document() -> dict[str, Any]:
     return document
 
 
-async def _answer(handler: Callable[[Request], Awaitable[Response]], request: Request) -> Response:
+async def _answer(handlers: Mapping[str, Handler], request: Request) -> Response:
     """Return a handler's answer, or the error that it raises as one."""
     try:
-        return await handler(request)
+        return await handlers["GET" if request.method == "HEAD" else request.method](request)
     except ApiError as problem:
         return problem.response
     except SandboxError as problem:

@@ -45,6 +45,7 @@ class Courier:
 
     async def run(self) -> None:
         """Push what is due, until cancelled."""
+        self._store.take_up()
         # No proxy and no credentials of the environment: what is pushed stays on this machine.
         async with (
             httpx.AsyncClient(trust_env=False, timeout=TIMEOUT_SECONDS, headers=HEADERS) as client,

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Mapping
 from typing import Final
-from urllib.parse import urlsplit
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -47,13 +46,13 @@ class Guards:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        refusal = self._refusal(scope["method"], headers_of(scope))
+        refusal = self._refusal(scope, headers_of(scope))
         if refusal is None:
             await self._app(scope, receive, _with_headers(send))
         else:
             await send_plain(refusal, _with_headers(send))
 
-    def _refusal(self, method: str, headers: Mapping[str, str]) -> SandboxResponse | None:
+    def _refusal(self, scope: Scope, headers: Mapping[str, str]) -> SandboxResponse | None:
         host = headers.get("host", "")
         if not self._allows(host):
             return error_response(
@@ -61,7 +60,8 @@ class Guards:
                 "misdirected_request",
                 "The sandbox answers to loopback names and allowed hosts.",
             )
-        if method not in _SAFE_METHODS and not _from_here(host, headers):
+        here = f"{scope.get('scheme', 'http')}://{host}".lower()
+        if scope["method"] not in _SAFE_METHODS and not _from_here(here, headers):
             return error_response(
                 403, "cross_site", "The sandbox takes no writes from pages of other sites."
             )
@@ -103,17 +103,12 @@ async def send_plain(response: SandboxResponse, send: Send) -> None:
     await send({"type": "http.response.body", "body": response.body})
 
 
-def _from_here(host: str, headers: Mapping[str, str]) -> bool:
+def _from_here(here: str, headers: Mapping[str, str]) -> bool:
     """Return whether a write comes from a program, or from a page of the sandbox itself."""
-    if headers.get("sec-fetch-site", "none") not in _OWN_SITES:
-        return False
-    origin = headers.get("origin")
-    if origin is None:
-        return True
-    try:
-        return urlsplit(origin).netloc.lower() == host.lower()
-    except ValueError:
-        return False
+    return (
+        headers.get("sec-fetch-site", "none") in _OWN_SITES
+        and headers.get("origin", here).lower() == here
+    )
 
 
 def _with_headers(send: Send) -> Send:

@@ -123,10 +123,11 @@ class Inbox:
 
     Args:
         keep: How many messages are kept, the newest.
+        revision: Where the count of changes begins.
     """
 
-    def __init__(self, keep: int) -> None:
-        self.revision = 0
+    def __init__(self, keep: int, revision: int = 0) -> None:
+        self.revision = revision
         self.messages: Shelf[SandboxMessage] = Shelf(keep)
         self.refusals: Shelf[Refusal] = Shelf(KEEP_REFUSALS)
         self.deliveries: Shelf[Delivery] = Shelf(

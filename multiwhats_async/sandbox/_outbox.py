@@ -23,6 +23,9 @@ class Outbox:
         self._held: list[int] = []
         self._count = 0
 
+    def __contains__(self, delivery_id: int) -> bool:
+        return delivery_id in self._waiting
+
     def put(self, delivery_id: int, *, due: float) -> None:
         """Push a delivery at a time, and those that were held for it right behind it."""
         self._push(delivery_id, due)

@@ -63,8 +63,12 @@ class Phone:
         """Take a delivery of an earlier run up again."""
         self._last_id = max(self._last_id, delivery.id)
         self._inbox.deliveries.put(delivery, self._inbox.next_revision())
-        if delivery.state == WAITING:
-            self._outbox.put(delivery.id, due=self._clock())
+
+    def take_up(self) -> None:
+        """Push again what waits and is in nobody's hands: the one who had it is gone."""
+        for delivery in self._inbox.deliveries:
+            if delivery.state == WAITING and delivery.id not in self._outbox:
+                self._outbox.again(delivery.id, due=self._clock())
 
     def tap(
         self, message: SandboxMessage, index: int
@@ -144,8 +148,9 @@ class Phone:
             self._outbox.again(delivery_id, due=self._clock() + pause)
         self._keep(attrs.evolve(delivery, state=state, attempts=attempts))
 
-    def reset(self) -> None:
-        """Forget what was to be pushed."""
+    def reset(self, inbox: Inbox) -> None:
+        """Forget what was to be pushed; ids go on, for what is under way still comes back."""
+        self._inbox = inbox
         self._outbox = Outbox()
 
     def _schedule(self, delivery_id: int, strikes: dict[str, kinds.Fault]) -> None:

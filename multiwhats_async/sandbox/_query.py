@@ -120,6 +120,8 @@ async def fields_of(request: Request, kinds: Mapping[str, Any]) -> dict[str, Any
     for name, value in payload.items():
         if name not in kinds:
             raise bad("body", f"it may hold {', '.join(kinds)}, nothing else")
+        if isinstance(value, float) and value.is_integer():
+            payload[name] = value = int(value)  # JSON knows one kind of number: 1.0 is 1
         if not isinstance(value, kinds[name]) or isinstance(value, bool):
             raise bad(name, "it is of another type")
     return payload

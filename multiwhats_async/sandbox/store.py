@@ -50,14 +50,15 @@ class Store:
         self.bell: Bell = Bell()
         self.faults: FaultPlan = faults
         self.last_id: int = 0
-        self._now = now
-        self._clock = clock
         self._remote_webhook = remote_webhook
         self._journal = journal
         self._lock = Lock()
         self._refused = 0
         self._settings_revision = self._reset_revision = 0
-        self._begin()
+        self._inbox = Inbox(keep)
+        self._phone = Phone(
+            self._inbox, faults=faults, now=now, clock=clock, save=self._save_delivery
+        )
         self.set_webhook(webhook)
         if journal is not None:
             self._restore(journal)
@@ -109,10 +110,9 @@ class Store:
     def reset(self) -> None:
         """Forget messages, refused requests and deliveries; the webhook stays."""
         with self._lock:
-            webhook, revision = self._phone.webhook, self._inbox.revision
-            self._begin()
-            self._phone.webhook = webhook
-            self._inbox.revision = self._reset_revision = revision + 1
+            self._reset_revision = self._inbox.next_revision()
+            self._inbox = Inbox(self.keep, revision=self._reset_revision)
+            self._phone.reset(self._inbox)
             if self._journal is not None:
                 self._journal.clear()
         self.bell.ring()
@@ -289,6 +289,11 @@ class Store:
         self.bell.ring()
         return delivery
 
+    def take_up(self) -> None:
+        """Begin to push: what an earlier one had in hand is to be pushed again."""
+        with self._lock:
+            self._phone.take_up()
+
     def take_delivery(self) -> Delivery | None:
         """Return the next delivery that is to be pushed now, or None; for whoever pushes it."""
         with self._lock:
@@ -309,16 +314,6 @@ class Store:
         self.bell.ring()
 
     # ------------------------------------------------------------------------------------------
-
-    def _begin(self) -> None:
-        self._inbox = Inbox(self.keep)
-        self._phone = Phone(
-            self._inbox,
-            faults=self.faults,
-            now=self._now,
-            clock=self._clock,
-            save=self._save_delivery,
-        )
 
     def _restore(self, journal: Journal) -> None:
         messages, deliveries = journal.load()
