@@ -14,7 +14,9 @@ from .errors import (
     AuthenticationError,
     ConfigurationError,
     InsufficientCreditError,
+    InvalidMenuError,
     InvalidMessageError,
+    InvalidReplyError,
     InvalidRequestError,
     LedgerError,
     MultiWhatsError,
@@ -24,6 +26,7 @@ from .errors import (
     RateLimitedError,
     RejectedError,
     SendError,
+    TemplateError,
 )
 from .ledger import MemoryLedger, SQLiteLedger
 from .models import ButtonMessage, ExtraData, MessageReceipt, MessageTarget
@@ -43,7 +46,9 @@ __all__ = [
     "ConfigurationError",
     "ExtraData",
     "InsufficientCreditError",
+    "InvalidMenuError",
     "InvalidMessageError",
+    "InvalidReplyError",
     "InvalidRequestError",
     "LedgerError",
     "MemoryLedger",
@@ -66,6 +71,7 @@ __all__ = [
     "SendError",
     "StopReason",
     "Summary",
+    "TemplateError",
     "Timeouts",
     "__version__",
     "configure_converter",

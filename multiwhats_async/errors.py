@@ -3,6 +3,9 @@
     MultiWhatsError
      ├── ConfigurationError         the client is set up or used wrongly; nothing was sent
      ├── InvalidMessageError        (also a ValueError) lists every problem; nothing was sent
+     ├── InvalidReplyError          (also a ValueError) a pushed choice that cannot be read
+     ├── InvalidMenuError           (also a ValueError) lists every problem of a staged menu
+     ├── TemplateError              (also a ValueError) a text with {names} that cannot be used
      ├── LedgerError                the durable record cannot be trusted; nothing more is sent
      └── SendError                  one message did not end in a receipt
           ├── NotSentError          proof that the server cannot have processed it
@@ -38,6 +41,29 @@ class ConfigurationError(MultiWhatsError):
 
 class LedgerError(MultiWhatsError):
     """The durable record of a campaign cannot be read or written. Nothing more is sent."""
+
+
+class InvalidReplyError(MultiWhatsError, ValueError):
+    """A pushed choice that cannot be read. Holds nothing of it but a label and masked numbers."""
+
+
+class TemplateError(MultiWhatsError, ValueError):
+    """A text with ``{names}`` that is written wrongly, or has no value for one of them."""
+
+
+class InvalidMenuError(MultiWhatsError, ValueError):
+    """A staged menu that cannot work as it is.
+
+    Attributes:
+        problems: Everything that is wrong with it, not only the first.
+    """
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems: tuple[str, ...] = tuple(problems)
+        super().__init__(self.problems)
+
+    def __str__(self) -> str:
+        return "; ".join(self.problems)
 
 
 @attrs.frozen

@@ -40,7 +40,7 @@ def test_every_public_error_has_the_one_base() -> None:
         for kind in vars(multiwhats_async).values()
         if isinstance(kind, type) and issubclass(kind, BaseException)
     ]
-    assert len(errors) == 12
+    assert len(errors) == 15
     assert all(issubclass(kind, MultiWhatsError) for kind in errors)
     assert issubclass(InvalidMessageError, ValueError)
 

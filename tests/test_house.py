@@ -28,6 +28,7 @@ PUBLIC = {
     *("MultiWhatsError", "ConfigurationError", "InvalidMessageError", "Problem", "LedgerError"),
     *("SendError", "NotSentError", "OutcomeUnknownError", "RejectedError", "AuthenticationError"),
     *("InsufficientCreditError", "InvalidRequestError", "RateLimitedError"),
+    *("InvalidReplyError", "InvalidMenuError", "TemplateError"),
     *("WHATSAPP_LIMITS", "__version__", "configure_converter", "make_converter"),
 }
 

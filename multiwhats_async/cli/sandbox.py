@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import click
 
+from ..replies import AssumedItemId
 from ..sandbox import (
     Emulator,
     FaultPlan,
@@ -22,7 +23,6 @@ from ..sandbox import (
     Webhook,
     read_template,
 )
-from ..sandbox.pushes import AssumedItemId
 from ._exits import ALL_ACCEPTED
 from ._screen import many, write_out
 

@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from multiwhats_async._version import __version__
+from multiwhats_async.replies import AssumedItemId
 
 from . import _views as views
 from ._query import (
@@ -32,7 +33,7 @@ from ._reading import BASE_PATH
 from ._stream import EventStream, gone
 from .emulator import Emulator
 from .messages import SandboxError
-from .pushes import AssumedItemId, shown_url
+from .pushes import shown_url
 
 MAX_BUTTON: Final = 1_000
 MAX_LABEL: Final = 10_000

@@ -117,14 +117,18 @@ async def fields_of(request: Request, kinds: Mapping[str, Any]) -> dict[str, Any
     if isinstance(payload, SandboxResponse):
         problem = json.loads(payload.body)["error"]
         raise ApiError(payload.status, problem["code"], problem["message"])
-    for name, value in payload.items():
+    fields = {name: _as_whole(value) for name, value in payload.items()}
+    for name, value in fields.items():
         if name not in kinds:
             raise bad("body", f"it may hold {', '.join(kinds)}, nothing else")
-        if isinstance(value, float) and value.is_integer():
-            payload[name] = value = int(value)  # JSON knows one kind of number: 1.0 is 1
         if not isinstance(value, kinds[name]) or isinstance(value, bool):
             raise bad(name, "it is of another type")
-    return payload
+    return fields
+
+
+def _as_whole(value: object) -> object:
+    """Return 1.0 as 1: JSON knows one kind of number."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def bad(name: str, way_out: str) -> ApiError:

@@ -8,7 +8,6 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from enum import StrEnum
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
@@ -17,18 +16,10 @@ from urllib.parse import SplitResult, urlsplit
 import attrs
 
 from multiwhats_async._secret import MASK
+from multiwhats_async.replies import AssumedItemId
 
 from ._answers import stamp_of
 from .messages import SandboxError, SandboxMessage, Tap
-
-
-class AssumedItemId(StrEnum):
-    """What selectedItemId holds."""
-
-    LABEL = "label"
-    INDEX_FROM_0 = "index_from_0"
-    INDEX_FROM_1 = "index_from_1"
-
 
 MAX_URL: Final = 2_000
 """Of a webhook, in characters. Ours: longer ones are no addresses."""

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sandbox.wire_examples import EXAMPLE_TIME, post
 
+from multiwhats_async.replies import AssumedItemId
 from multiwhats_async.sandbox import Emulator, SandboxError, Webhook, read_template
 from multiwhats_async.sandbox.messages import SandboxMessage, Tap
 from multiwhats_async.sandbox.pushes import (
     MAX_TEMPLATE_BYTES,
     PLACEHOLDERS,
-    AssumedItemId,
     checked_url,
     shown_url,
 )
