@@ -136,6 +136,11 @@ class AsyncMultiWhats:
     def __repr__(self) -> str:
         return f"<AsyncMultiWhats {self._lifetime.base_url} ({self._lifetime.state})>"
 
+    @property
+    def sender(self) -> str | None:
+        """The number that sends where a message names none."""
+        return self._settings.sender
+
     # --- lifetime -----------------------------------------------------------------------------
 
     async def __aenter__(self) -> Self:

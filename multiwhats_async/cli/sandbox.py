@@ -9,6 +9,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from types import FrameType
 from typing import Any, Final
 
 import click
@@ -205,17 +206,25 @@ def _run(words: list[str], env: dict[str, str]) -> int:
         click.echo(f"{words[0]}: {error.strerror}", err=True)
         return NOT_EXECUTABLE
     # On Ctrl-C the terminal tells the command too; what ends a service tells this process alone.
-    handlers = {
-        signal.SIGINT: lambda *_: None,
-        signal.SIGTERM: lambda *_: process.terminate(),
+    previous = {
+        signal.SIGINT: signal.signal(signal.SIGINT, _leave_it),
+        signal.SIGTERM: signal.signal(signal.SIGTERM, partial(_pass_on, process)),
     }
-    previous = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         code = process.wait()
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
     return code if code >= 0 else SIGNALLED - code
+
+
+def _leave_it(_number: int, _frame: FrameType | None) -> None:
+    """Do nothing about a signal."""
+
+
+def _pass_on(process: "subprocess.Popen[bytes]", number: int, _frame: FrameType | None) -> None:
+    """Hand a signal on."""
+    process.send_signal(number)
 
 
 def _tell(stats: SandboxStats) -> None:

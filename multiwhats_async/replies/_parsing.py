@@ -183,7 +183,12 @@ def _shown(item: str | int) -> str:
 
 
 def _kind(value: object) -> str:
-    names = {dict: "an object", list: "a list", str: "a text", bool: "true or false"}
+    names: dict[type[Any], str] = {
+        dict: "an object",
+        list: "a list",
+        str: "a text",
+        bool: "true or false",
+    }
     return "null" if value is None else names.get(type(value), "a number")
 
 

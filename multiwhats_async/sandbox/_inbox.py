@@ -67,9 +67,6 @@ class Shelf(Generic[Item]):
         self._items: dict[int, Item] = {}
         self._changed: dict[int, int] = {}  # the latest change last
 
-    def __len__(self) -> int:
-        return len(self._items)
-
     def __iter__(self) -> Iterator[Item]:
         return iter(self._items.values())
 

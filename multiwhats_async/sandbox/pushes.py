@@ -75,13 +75,12 @@ class Webhook:
         return chosen_record(message.response, self._item(tap), tap.time)
 
     def _item(self, tap: Tap) -> str | int:
-        match self.item_id:
-            case AssumedItemId.LABEL:
-                return tap.label
-            case AssumedItemId.INDEX_FROM_0:
-                return tap.index
-            case AssumedItemId.INDEX_FROM_1:
-                return tap.index + 1
+        items: dict[AssumedItemId, str | int] = {
+            AssumedItemId.LABEL: tap.label,
+            AssumedItemId.INDEX_FROM_0: tap.index,
+            AssumedItemId.INDEX_FROM_1: tap.index + 1,
+        }
+        return items[self.item_id]
 
 
 def chosen_record(record: Mapping[str, Any], item: str | int, time: datetime) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from vendor import REQUEST
 
 from multiwhats_async import AsyncMultiWhats, ButtonMessage
 from multiwhats_async.cli import sandbox as module
-from multiwhats_async.sandbox import SandboxServer
+from multiwhats_async.sandbox import SandboxJournal, SandboxServer
 
 
 def test_a_port_that_is_taken(cli: Callable[..., Any], sandbox: SandboxServer) -> None:
@@ -48,6 +48,13 @@ def test_bad_usage(cli: Callable[..., Any], argv: list[str], words: str) -> None
     assert words in said.err
     assert said.err.count("\n") == 1
     assert "s3" not in said.err
+
+
+def test_a_file_is_let_go_where_the_rest_cannot_be(cli: Callable[..., Any], tmp_path: Path) -> None:
+    """The next sandbox finds it free."""
+    path = tmp_path / "sandbox.db"
+    assert cli("sandbox", "--db", path, "--host", "0.0.0.0").code == 2  # noqa: S104  # refused
+    SandboxJournal(path).close()
 
 
 def test_it_serves_until_a_signal(cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:

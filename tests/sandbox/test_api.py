@@ -380,6 +380,8 @@ def test_events(emulator: Emulator) -> None:
         events = (json.loads(line[6:]) for line in lines if line.startswith("data: "))
         first = next(events)
         assert (first["messages"], first["stats"]["accepted"]) == ([], 0)
+        emulator.store.bell.ring()  # where nothing has changed, nothing is told
+        assert client.get("sandbox/openapi.json").json() == openapi_document()
         post(emulator)
         change = next(events)
         (message,) = change["messages"]
