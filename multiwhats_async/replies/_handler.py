@@ -5,7 +5,8 @@ import json
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
+from contextlib import asynccontextmanager
 from inspect import isawaitable
 from typing import Final, NamedTuple
 
@@ -45,7 +46,8 @@ class ReplyHandler:
     ::
 
         handler = ReplyHandler(on_reply, token=TOKEN, assumed_item_id="label")
-        status, body = await handler.handle(await request.body(), request.query_params.get("token"))
+        token = request.query_params.get("token")
+        status, body = await handler.handle(await request.body(), token)
 
     ======  ====================  ==================================================
     status  JSON                  when
@@ -131,6 +133,33 @@ class ReplyHandler:
             return _error(400, "invalid_reply", str(error))
         return _said("ignored") if reply is None else await self._once(reply)
 
+    async def handle_stream(
+        self, chunks: AsyncIterable[bytes], token: str | bytes | None
+    ) -> ReplyResponse:
+        """Take one delivery whose body is still to be read.
+
+        Nothing is read for a wrong token, and no more than ``max_body`` for any.
+
+        Args:
+            chunks: The body, piece by piece, such as Starlette's ``request.stream()``.
+            token: The secret that came with it.
+
+        Returns:
+            The status and the body of the answer.
+
+        Raises:
+            Exception: What the reading raises, where the client has gone for instance.
+        """
+        if not self._admits(token):
+            return _error(401, "unauthorized")
+        body = bytearray()
+        async with _closing(chunks):
+            async for chunk in chunks:
+                body += chunk
+                if len(body) > self._max_body:
+                    break
+        return await self.handle(bytes(body), token)
+
     async def _once(self, reply: Reply) -> ReplyResponse:
         """Hand a reply over, unless that was done or is being done."""
         key = reply.key
@@ -172,6 +201,17 @@ class ReplyHandler:
             if time_taken > oldest and len(self._taken) <= self._most:
                 break
             del self._taken[key]
+
+
+@asynccontextmanager
+async def _closing(chunks: AsyncIterable[bytes]) -> AsyncGenerator[None, None]:
+    """Close a generator that is not read to its end: left to the collector, it warns on trio."""
+    try:
+        yield
+    finally:
+        close = getattr(chunks, "aclose", None)
+        if close is not None:
+            await close()
 
 
 class _Taking:

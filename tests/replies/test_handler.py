@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
 import anyio
@@ -114,6 +115,41 @@ async def test_what_is_no_reply(program: Program, caplog: pytest.LogCaptureFixtu
     assert await said(handler, body()) == (200, "ignored")
     assert program.labels == []
     assert CUSTOMER not in caplog.text
+
+
+async def test_a_body_that_is_read_piece_by_piece(program: Program) -> None:
+    """No more than the limit is read, and nothing for a wrong token; what is left is closed."""
+    handler = handler_of(program, max_body=5_000)
+    read: list[int] = []
+    closed: list[bool] = []
+
+    async def chunks(data: bytes) -> AsyncGenerator[bytes, None]:
+        try:
+            for start in range(0, len(data), 1_000):
+                read.append(start)
+                yield data[start : start + 1_000]
+        finally:
+            closed.append(True)
+
+    assert (await handler.handle_stream(chunks(body(YES)), TOKEN)).status == 200
+    assert program.labels == [YES]
+    assert len(read) == len(body(YES)) // 1_000 + 1
+    read.clear()
+    assert (await handler.handle_stream(chunks(b"x" * 100_000), TOKEN)).status == 413
+    assert len(read) == 6
+    assert closed == [True, True]
+    unread = chunks(b"x")
+    assert (await handler.handle_stream(unread, "wrong")).status == 401
+    assert len(read) == 6
+    await unread.aclose()
+
+    class Pieces:
+        """An iterable that has nothing to close."""
+
+        def __aiter__(self) -> AsyncIterator[bytes]:
+            return chunks(body(NO))
+
+    assert (await handler.handle_stream(Pieces(), TOKEN)).status == 200
 
 
 async def test_code_that_fails_gets_it_again(

@@ -69,10 +69,6 @@ function edit() {
       on: {
         submit: (event) => {
           event.preventDefault();
-          if (masked && url.value === webhook.url) {
-            problem.textContent = "Secrets in the URL are masked here: write it out in full.";
-            return;
-          }
           put(url.value.trim() || null);
         },
       },
@@ -82,7 +78,7 @@ function edit() {
     h("p.note", {
       id: "hook-note",
       text: masked
-        ? "Secrets in it are masked: write it out in full to change it."
+        ? "Secrets in it are masked; left as it is, it keeps them."
         : "On this machine, unless the sandbox was started otherwise.",
     }),
     h("label", { for: "hook-item" }, "selectedItemId holds ", assumed()),
