@@ -11,10 +11,13 @@ import httpx
 import pytest
 from vendor import SENDER
 
-from multiwhats_async.sandbox import Emulator, SandboxServer
+from multiwhats_async import AsyncMultiWhats
+from multiwhats_async.menus import Menu
+from multiwhats_async.sandbox import Emulator, SandboxServer, mock_transport
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "docs" / "examples"
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 README = (ROOT / "README.md").read_text("utf-8")
 SHOWN = re.compile(r"<!-- docs/examples/(?P<name>\S+) -->\n```python\n(?P<code>.*?)```", re.DOTALL)
 
@@ -26,12 +29,64 @@ def sandbox() -> Iterator[SandboxServer]:
         yield server
 
 
-def test_the_readme_shows_the_example_files_word_for_word() -> None:
-    """Every block of Python in it is one of the files that run below."""
-    shown = {match["name"]: match["code"] for match in SHOWN.finditer(README)}
+def test_pages_show_the_example_files_word_for_word() -> None:
+    """Every whole program in them is one of the files that run below."""
+    for page in PAGES:
+        text = page.read_text("utf-8")
+        for match in SHOWN.finditer(text):
+            assert (EXAMPLES / match["name"]).read_text("utf-8") == match["code"], page
+    shown = {match["name"] for match in SHOWN.finditer(README)}
     assert len(shown) == README.count("```python") == 4
-    for name, code in shown.items():
-        assert (EXAMPLES / name).read_text("utf-8") == code
+
+
+def test_other_python_in_pages_is_a_piece_of_an_example() -> None:
+    """Nothing is shown that does not run somewhere."""
+    programs = [path.read_text("utf-8") for path in EXAMPLES.glob("*.py")]
+    pieces = [
+        (page.name, piece)
+        for page in PAGES
+        for piece in re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+    ]
+    assert len(pieces) > 5
+    assert [page for page, piece in pieces if not any(piece in one for one in programs)] == []
+
+
+def test_the_menu_in_the_guide_is_one() -> None:
+    """It loads as it stands."""
+    guide = (ROOT / "docs" / "howto" / "menus.md").read_text("utf-8")
+    (toml,) = re.findall(r"```toml\n(.*?)```", guide, re.DOTALL)
+    menu = Menu.from_toml(toml)
+    assert (menu.name, len(menu.stages), menu.actions) == ("hotel", 3, ("book",))
+
+
+@pytest.mark.anyio
+async def test_the_service_for_replies_prints_them(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What the sandbox pushes comes out of it, without the whole number."""
+    monkeypatch.setenv("REPLY_TOKEN", "secret")
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    monkeypatch.delitem(sys.modules, "receive_reply", raising=False)  # it remembers replies
+    import receive_reply  # noqa: PLC0415  # an example, importable only now
+
+    emulator = Emulator(webhook="http://127.0.0.1:1/")
+    client = httpx.AsyncClient(transport=mock_transport(emulator))
+    async with (
+        client,
+        AsyncMultiWhats("K", sender=SENDER, http_client=client) as whatsapp,
+        httpx.AsyncClient(
+            transport=httpx.ASGITransport(receive_reply.app), base_url="http://web"
+        ) as web,
+    ):
+        receipt = await whatsapp.send_button_message("905374937766", "Hi", ["👍 Yes"])
+        assert receipt.id is not None
+        (delivery,) = emulator.tap(receipt.id, index=0)[1]
+        answer = await web.post("/replies?token=secret", json=delivery.body)
+        again = await web.post("/replies?token=wrong", json=delivery.body)
+    assert (answer.status_code, again.status_code) == (200, 401)
+    said = f"…7766 chose '👍 Yes' of message {receipt.id}\n"
+    assert capsys.readouterr().out == said
+    assert answer.json()["status"] == "accepted"
 
 
 @pytest.mark.parametrize("name", ["send_one.py", "send_many.py", "campaign.py"])
@@ -96,10 +151,9 @@ async def test_the_fastapi_example_answers(
 
 def test_links_of_the_documentation_lead_somewhere() -> None:
     """Every relative link names a file that is there."""
-    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
     links = [
         (page, link)
-        for page in pages
+        for page in PAGES
         for link in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text("utf-8"))
     ]
     assert links

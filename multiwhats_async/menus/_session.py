@@ -59,7 +59,7 @@ class Session:
         history: The earlier messages' ids with their stages, the latest last.
         steps: Messages that were sent, or may have been.
         version: Counts the changes, so that no two programs make the same one.
-        updated_at: Seconds since the epoch, by the engine's clock.
+        updated_at: When it was kept, in seconds since the epoch, by the store's clock.
     """
 
     sender: str = attrs.field(repr=mask_number)

@@ -32,10 +32,11 @@ _OWN_SITES: Final = frozenset({"same-origin", "none"})
 
 
 class Guards:
-    """Lets requests through whose Host names this machine, and writes that no other site makes.
+    """Lets requests through whose Host names this machine, and which no other site makes.
 
-    A page of another site can have its own name resolve to this machine, and can post without
-    being able to read the answer. Programs send neither ``Origin`` nor ``Sec-Fetch-Site``.
+    A page of another site can have its own name resolve to this machine, and can ask and post
+    without being able to read the answer. Programs send neither ``Origin`` nor
+    ``Sec-Fetch-Site``; a link to a page is followed from anywhere.
     """
 
     def __init__(self, app: ASGIApp, allowed_hosts: Collection[str] | None) -> None:
@@ -61,9 +62,9 @@ class Guards:
                 "The sandbox answers to loopback names and allowed hosts.",
             )
         here = f"{scope.get('scheme', 'http')}://{host}".lower()
-        if scope["method"] not in _SAFE_METHODS and not _from_here(here, headers):
+        if not _from_here(scope["method"], here, headers):
             return error_response(
-                403, "cross_site", "The sandbox takes no writes from pages of other sites."
+                403, "cross_site", "The sandbox takes nothing but links from pages of other sites."
             )
         return None
 
@@ -103,12 +104,12 @@ async def send_plain(response: SandboxResponse, send: Send) -> None:
     await send({"type": "http.response.body", "body": response.body})
 
 
-def _from_here(here: str, headers: Mapping[str, str]) -> bool:
-    """Return whether a write comes from a program, or from a page of the sandbox itself."""
-    return (
-        headers.get("sec-fetch-site", "none") in _OWN_SITES
-        and headers.get("origin", here).lower() == here
-    )
+def _from_here(method: str, here: str, headers: Mapping[str, str]) -> bool:
+    """Return whether a request comes from a program, from a page of the sandbox, or by a link."""
+    own_site = headers.get("sec-fetch-site", "none") in _OWN_SITES
+    if method in _SAFE_METHODS:
+        return own_site or headers.get("sec-fetch-mode") == "navigate"
+    return own_site and headers.get("origin", here).lower() == here
 
 
 def _with_headers(send: Send) -> Send:

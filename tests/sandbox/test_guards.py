@@ -107,6 +107,16 @@ def test_programs_and_the_page_itself_write(
     assert tapped.is_success
 
 
+def test_a_page_of_another_site_asks_nothing(client: httpx.Client) -> None:
+    """It could not read the answer, but hold connections; a link to the page is followed."""
+    for site in ("cross-site", "same-site"):
+        asked = {"sec-fetch-site": site, "sec-fetch-mode": "no-cors"}
+        for path in ("/", "/sandbox/messages/wait", "/sandbox/events", "/sandbox/page/app.js"):
+            assert client.get(path, headers=asked).status_code == 403
+        followed = {"sec-fetch-site": site, "sec-fetch-mode": "navigate", "accept": "text/html"}
+        assert client.get("/", headers=followed).status_code == 200
+
+
 def test_a_form_cannot_send_a_message(client: httpx.Client, emulator: Emulator) -> None:
     """Even without those headers: what a page may post without asking is no JSON."""
     before = emulator.stats().accepted
