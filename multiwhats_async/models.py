@@ -5,12 +5,12 @@ The models know no JSON. Field names of the record are the vendor's, in snake ca
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from hashlib import blake2b
 from itertools import islice
 from typing import Any, Final
 
 import attrs
 
+from ._digest import digest_of
 from ._numbers import NumberError, normalise_number
 from ._secret import mask_number
 from .errors import InvalidMessageError, Problem
@@ -90,11 +90,7 @@ class ButtonMessage:
         Args:
             sender: The number that sends it where the message names none.
         """
-        digest = blake2b(digest_size=16)
-        for part in (self.sender or sender or "", self.to, self.message, *self.buttons):
-            data = part.encode()
-            digest.update(b"%d:" % len(data) + data)
-        return digest.hexdigest()
+        return digest_of((self.sender or sender or "", self.to, self.message, *self.buttons))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the message as plain data, ready for JSON."""

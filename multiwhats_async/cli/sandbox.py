@@ -1,12 +1,13 @@
 """``multiwhats sandbox``: the API on this machine, with a phone to look at."""
 
+import logging
 import os
 import shutil
 import signal
 import subprocess
 import webbrowser
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -35,6 +36,9 @@ NOT_EXECUTABLE: Final = 126
 """A shell's own exit codes for a command that cannot be run."""
 SIGNALLED: Final = 128
 """A shell's own, to which it adds the signal that ended a command."""
+
+
+_log: Final = logging.getLogger("multiwhats_async")
 
 
 @click.group("sandbox", invoke_without_command=True)
@@ -156,46 +160,56 @@ def _introduce(options: dict[str, Any], server: SandboxServer) -> None:
         webbrowser.open(server.url)
 
 
+class _Warnings(logging.Handler):
+    """Says a warning of the package in one line: a file that cannot be written, say."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        click.echo(record.getMessage(), err=True)
+
+
 @contextmanager
 def _server(options: dict[str, Any], *, default_port: int) -> Generator[SandboxServer]:
     """Make the server that the options describe; close its file in the end."""
-    path, port = options["db"], options["port"]
-    journal = None
-    try:
-        template = options["reply_template"]
-        webhook = Webhook(
-            options["webhook"],
-            AssumedItemId(options["item_id"]),
-            None if template is None else read_template(template),
-        )
-        journal = None if path is None else SandboxJournal(path)
-        emulator = Emulator(
-            api_keys=None if options["api_key"] is None else [options["api_key"]],
-            credits=options["budget"],
-            faults=FaultPlan(options["faults"], seed=options["seed"]),
-            magic_numbers=options["magic_numbers"],
-            webhook=webhook,
-            remote_webhook=options["allow_remote_webhook"],
-            journal=journal,
-        )
-        server = SandboxServer(
-            emulator,
-            host=options["host"],
-            port=default_port if port is None else port,
-            allow_remote=options["allow_remote"],
-            page=not options["headless"],
-        )
-    except (ValueError, OSError) as error:
-        if journal is not None:
-            journal.close()
-        raise click.UsageError(
-            str(error).replace("pass allow_remote=True", "add --allow-remote")
-        ) from None
-    try:
+    with ExitStack() as stack:
+        handler = _Warnings(logging.WARNING)
+        _log.addHandler(handler)
+        stack.callback(_log.removeHandler, handler)
+        try:
+            server = _built(options, stack, default_port)
+        except (ValueError, OSError) as error:
+            raise click.UsageError(
+                str(error).replace("pass allow_remote=True", "add --allow-remote")
+            ) from None
         yield server
-    finally:
-        if journal is not None:
-            journal.close()
+
+
+def _built(options: dict[str, Any], stack: ExitStack, default_port: int) -> SandboxServer:
+    """Return the server; what is to be closed in the end goes on the stack."""
+    path, port, template = options["db"], options["port"], options["reply_template"]
+    webhook = Webhook(
+        options["webhook"],
+        AssumedItemId(options["item_id"]),
+        None if template is None else read_template(template),
+    )
+    journal = None if path is None else SandboxJournal(path)
+    if journal is not None:
+        stack.callback(journal.close)
+    emulator = Emulator(
+        api_keys=None if options["api_key"] is None else [options["api_key"]],
+        credits=options["budget"],
+        faults=FaultPlan(options["faults"], seed=options["seed"]),
+        magic_numbers=options["magic_numbers"],
+        webhook=webhook,
+        remote_webhook=options["allow_remote_webhook"],
+        journal=journal,
+    )
+    return SandboxServer(
+        emulator,
+        host=options["host"],
+        port=default_port if port is None else port,
+        allow_remote=options["allow_remote"],
+        page=not options["headless"],
+    )
 
 
 def _run(words: list[str], env: dict[str, str]) -> int:

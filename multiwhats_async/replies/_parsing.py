@@ -1,12 +1,12 @@
 """From the bytes that were pushed to a reply. Pure; trusts nothing in them."""
 
-import json
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from .._converter import make_converter
 from .._numbers import NumberError, normalise_number
 from .._secret import mask_number
+from .._strict import decode_json
 from ..errors import ConfigurationError, InvalidReplyError
 from ..models import MessageReceipt, MessageTarget
 from ._reply import AssumedItemId, Reply
@@ -80,7 +80,7 @@ def _decoded(body: bytes) -> Any:
     if len(body) > MAX_REPLY_BYTES:
         raise InvalidReplyError(f"the body is over {MAX_REPLY_BYTES:,} bytes")
     try:
-        return _decode(body.decode())
+        return decode_json(body)
     except RecursionError:
         raise InvalidReplyError("the JSON is nested too deep") from None
     except ValueError:  # bad UTF-8, bad JSON, a name twice, NaN, a number of thousands of digits
@@ -190,17 +190,3 @@ def _kind(value: object) -> str:
         bool: "true or false",
     }
     return "null" if value is None else names.get(type(value), "a number")
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a name stands twice in one object")
-    return found
-
-
-_decode: Final = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_refuse_constant).decode

@@ -1,11 +1,11 @@
 """A customer's choice, as a value."""
 
 from enum import StrEnum
-from hashlib import blake2b
 from typing import Any
 
 import attrs
 
+from .._digest import digest_of
 from .._secret import mask_number
 from ..models import MessageReceipt
 
@@ -64,11 +64,7 @@ class Reply:
             self.label,
             self.record.created_at,
         )
-        digest = blake2b(digest_size=16)
-        for part in parts:
-            data = str(part).encode(errors="surrogatepass")
-            digest.update(b"%d:" % len(data) + data)
-        return digest.hexdigest()
+        return digest_of(map(str, parts))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the reply as plain data, ready for JSON."""

@@ -5,10 +5,11 @@ MultiWhats documents no error at all: each status and body below is assumed.
 
 import json
 from collections.abc import Mapping
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from multiwhats_async._numbers import MAX_DIGITS, NumberError, normalise_number
+from multiwhats_async._strict import decode_json
 
 from .exchange import SandboxRequest, SandboxResponse
 
@@ -81,7 +82,7 @@ def read_payload(request: SandboxRequest) -> dict[str, Any] | SandboxResponse:
             413, "too_large", f"The body is over the sandbox's limit of {MAX_BODY_BYTES:,} bytes."
         )
     try:
-        payload = _decode(request.body.decode())
+        payload = decode_json(request.body)
     except RecursionError:
         return error_response(400, "invalid_json", "The JSON is nested too deep.")
     except ValueError:  # bad UTF-8, bad JSON, a name twice, NaN, a number of thousands of digits
@@ -148,17 +149,3 @@ def _buttons_problem(value: object) -> str:
     if not isinstance(value, list) or not value:
         return "must be a list of at least one text"
     return next(filter(None, map(_text_problem, value)), "")
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a name stands twice in one object")
-    return found
-
-
-_decode: Final = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_refuse_constant).decode

@@ -155,6 +155,25 @@ def test_a_file_outlives_the_sandbox(program: Callable[..., Any], tmp_path: Path
     end(process)
 
 
+def test_a_file_that_cannot_be_written_is_said(
+    cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """In one line; the sandbox goes on without it."""
+
+    def full_disk(_options: Any, server: Any) -> None:
+        server.emulator.store._journal._database.execute("PRAGMA query_only = ON")
+        for _ in range(2):
+            assert send(server.env)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(module, "_introduce", full_disk)
+    said = cli("sandbox", "--port", "0", "--db", tmp_path / "sandbox.db")
+    assert said.code == 0
+    first, second = said.err.splitlines()
+    assert first == "The sandbox's file cannot be written: attempt to write a readonly database"
+    assert second.startswith("2 requests read, 2 messages accepted")
+
+
 def test_a_choice_in_the_shape_of_a_captured_payload(
     program: Callable[..., Any], tmp_path: Path
 ) -> None:
