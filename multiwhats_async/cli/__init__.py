@@ -20,7 +20,7 @@ COMMANDS: Final = {
     "report": "Show what has become of a campaign.",
     "resolve": "Record what an unknown message has turned out to be.",
     "demo": "Watch a bulk send against a sandbox: no account, no network.",
-    "sandbox": "Serve the MultiWhats API on this machine.",
+    "sandbox": "Serve the MultiWhats API on this machine, with a phone to look at.",
 }
 """Every sub-command with its first line of help; the module that holds it has its name."""
 

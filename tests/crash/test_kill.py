@@ -83,7 +83,7 @@ def test_a_campaign_survives_kill_9(backend: str, tmp_path: Path) -> None:
     with SandboxServer(killer, port=0) as server:
         while kills < KILLS:
             # Every eighth falls before anything is sent.
-            killer.spare = random.randint(30, 60) if kills % 8 else 0
+            killer.spare = random.randint(15, 45) if kills % 8 else 0
             code = one_life(killer, path, server.base_url, backend)
             assert code == -signal.SIGKILL
             kills += 1
