@@ -5,17 +5,10 @@ when they are built. :func:`step` is the pure rule: a session and a reply lead t
 messages. :class:`MenuEngine` joins it with a client that sends and a store that remembers.
 """
 
-from ._engine import (
-    Action,
-    ActionContext,
-    ActionResult,
-    MenuEngine,
-    MenuEvent,
-    MenuResult,
-    Messenger,
-    WithoutSession,
-)
+from ._actions import Action, ActionContext, ActionResult
+from ._engine import MenuEngine, Messenger, WithoutSession
 from ._menu import Menu, Option, Stage
+from ._results import MenuEvent, MenuResult
 from ._session import OldTaps, Session, step
 from ._stores import MemoryMenuStore, MenuStore, SQLiteMenuStore
 

@@ -1,23 +1,26 @@
 """Takes customers through a menu: reply, step, message, each sent with the client's own truth."""
 
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from enum import StrEnum
-from inspect import isawaitable
 from types import TracebackType
-from typing import Any, Final, Protocol, Self
+from typing import Final, Protocol, Self
 
 import anyio
 import attrs
 
 from .._certainty import Certainty
 from .._numbers import NumberError, normalise_number
-from ..errors import ConfigurationError, InvalidMenuError, InvalidReplyError, MultiWhatsError
+from .._settings import checked_count
+from ..errors import ConfigurationError, InvalidReplyError, MultiWhatsError
 from ..models import ButtonMessage
 from ..outcomes import Outcome
 from ..replies import Reply
-from ._menu import Menu, Option, Stage
+from ..templates import Template
+from ._actions import Action, ActionContext, ActionResult, check_texts, run
+from ._menu import Menu
+from ._results import MenuEvent, MenuResult
 from ._session import (
     MOST_HISTORY,
     Meaning,
@@ -62,80 +65,6 @@ class WithoutSession(StrEnum):
     """The menu begins. Costs a credit."""
 
 
-class MenuEvent(StrEnum):
-    """What a reply has led to."""
-
-    ADVANCED = "advanced"
-    """The next stage's message was sent, or it is unknown whether it was: see the outcome."""
-    ENDED = "ended"
-    """The menu has ended."""
-    REPEATED = "repeated"
-    """The stage's message was sent again, after a tap on an earlier one."""
-    STARTED = "started"
-    """The menu has begun, for a customer without a session."""
-    DUPLICATE = "duplicate"
-    """This tap had been taken already."""
-    OLD = "old"
-    """A tap on an earlier message, which is ignored."""
-    UNKNOWN = "unknown"
-    """A tap on a message or on a button that is not of this menu."""
-    NO_SESSION = "no_session"
-    """The customer has no session."""
-    TOO_MANY = "too_many"
-    """The session has sent all the messages that it may."""
-
-
-@attrs.frozen
-class MenuResult:
-    """What a reply has led to.
-
-    Attributes:
-        event: In one word.
-        session: Where the customer stands now, or None.
-        outcome: Of the message that was sent, or None where none was.
-    """
-
-    event: MenuEvent
-    session: Session | None = None
-    outcome: Outcome | None = None
-
-
-@attrs.frozen
-class ActionContext:
-    """What an action is told.
-
-    Attributes:
-        session: Where the customer stands, before the step.
-        reply: What was tapped.
-        stage: The stage whose button it was.
-        option: The button.
-    """
-
-    session: Session
-    reply: Reply
-    stage: Stage
-    option: Option
-
-
-@attrs.frozen(kw_only=True)
-class ActionResult:
-    """What an action wants.
-
-    Attributes:
-        to: The stage to go to; None goes where the option leads.
-        data: What is to be remembered, for later texts.
-    """
-
-    to: str | None = None
-    data: Mapping[str, str] = attrs.field(factory=dict)
-
-
-Answer = ActionResult | str | Mapping[str, str] | None
-"""What an action returns: all of it, a stage, what is to be remembered, or nothing."""
-
-Action = Callable[[ActionContext], Awaitable[Answer] | Answer]
-
-
 class MenuEngine:
     """Takes customers through a menu. An async context manager: it opens and closes its store.
 
@@ -155,8 +84,11 @@ class MenuEngine:
     - one of which it is unknown whether it went out stays so; it is never sent again by itself. A
       tap on it is the proof that it did, and the menu goes on.
 
-    An action is run before its step is in the store: where the process ends in between, or the
-    message is refused, it is run again with the next delivery of the tap.
+    An action is run before its step is in the store: where the process ends in between, the
+    message is refused, or two programs get the same tap at once, it is run again.
+
+    A step that has begun is finished though its caller is cancelled: it takes as long as the
+    client's attempts, which ``RetryPolicy(deadline=…)`` limits.
 
     Args:
         client: What sends.
@@ -194,7 +126,9 @@ class MenuEngine:
             self._without_session = WithoutSession(without_session)
         except ValueError as error:
             raise ConfigurationError(str(error)) from None
-        self._max_steps = max_steps
+        if self._without_session is WithoutSession.START:
+            _check_start(menu)
+        self._max_steps = checked_count("max_steps", max_steps)
         self._turns: dict[tuple[str, str], _Turn] = {}
 
     def __repr__(self) -> str:
@@ -241,7 +175,7 @@ class MenuEngine:
             raise ConfigurationError(
                 "no sender: give one to AsyncMultiWhats or to start(), or set MULTIWHATS_FROM"
             )
-        _check_texts("data", data or {})
+        check_texts("data", data or {})
         session, (message,) = first(
             self._menu, sender=probe.sender, customer=probe.to, data=data or {}
         )
@@ -313,7 +247,7 @@ class MenuEngine:
         answer = ActionResult()
         if option.action is not None and not repeats:
             context = ActionContext(session, reply, stage, option)
-            answer = await self._act(option.action, context)
+            answer = await run(option.action, self._actions[option.action], context)
         following, messages = step(
             self._menu,
             session,
@@ -338,11 +272,23 @@ class MenuEngine:
         Returns:
             The session as it is now, and the outcome; None where another program was faster.
         """
-        done: tuple[Session | None, Outcome] | None = None
-        # A cancellation in between would leave it unknown what the client knows in a moment.
-        with anyio.CancelScope(shield=True):
-            done = await self._moved(before, after, message)
-        return done  # noqa: RET504  # mypy takes the block for one that may swallow an error
+        moves: list[tuple[Session | None, Outcome] | None] = []
+        errors: list[BaseException] = []
+
+        async def move() -> None:
+            # A cancellation in between would leave it unknown what the client knows in a moment.
+            with anyio.CancelScope(shield=True):
+                try:
+                    moves.append(await self._moved(before, after, message))
+                except BaseException as error:  # noqa: BLE001  # raised again, below
+                    errors.append(error)
+
+        # In a task of its own, because asyncio's own cancellation goes through every shield.
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(move)
+        if errors:
+            raise errors[0]
+        return moves[0]
 
     async def _moved(
         self, before: Session | None, after: Session, message: ButtonMessage
@@ -365,40 +311,19 @@ class MenuEngine:
         return await self._keep(self._taken_back(before, after)), outcome
 
     async def _keep(self, session: Session) -> Session:
-        # Where another program has gone on meanwhile, by a tap on that very message, it is right.
-        await self._store.save(session, expected=session.version - 1)
+        """Keep what became of a message. Where that fails, its intent stands: it is unknown."""
+        try:
+            # Where another program has gone on meanwhile, by a tap on that very message, it is
+            # right.
+            await self._store.save(session, expected=session.version - 1)
+        except Exception:  # noqa: BLE001  # the outcome is what the caller must hear of
+            _log.exception("It could not be kept what became of a message of %r", self._menu.name)
         return session
 
     def _taken_back(self, before: Session | None, after: Session) -> Session:
         """Return the session as it was before a step, in the version behind it."""
         none = attrs.evolve(after, stage=None, taken=(), steps=0)  # the same as no session
         return attrs.evolve(before or none, version=after.version + 1)
-
-    async def _act(self, name: str, context: ActionContext) -> ActionResult:
-        answer: Any = self._actions[name](context)
-        if isawaitable(answer):
-            answer = await answer
-        if answer is None:
-            result = ActionResult()
-        elif isinstance(answer, ActionResult):
-            result = answer
-        elif isinstance(answer, str):
-            result = ActionResult(to=answer)
-        elif isinstance(answer, Mapping):
-            result = ActionResult(data=answer)
-        else:
-            raise ConfigurationError(
-                f"action {name!r} returned {type(answer).__name__}: return a stage's name, a "
-                "mapping of texts, an ActionResult or None"
-            )
-        _check_texts(f"data of action {name!r}", result.data)
-        if result.to is not None and result.to not in context.option.leads_to:
-            problem = (
-                f"action {name!r} wants to go to {result.to!r}, which is none of its option's "
-                f"targets {[*context.option.leads_to]}"
-            )
-            raise InvalidMenuError([problem])
-        return result
 
     def _crowded(self) -> ConfigurationError:
         return ConfigurationError(
@@ -427,6 +352,17 @@ class _Turn:
     waiting: int = 0
 
 
+def _check_start(menu: Menu) -> None:
+    """Refuse a menu that no tap can begin."""
+    names = Template(menu[menu.start].text).required
+    if names:
+        raise ConfigurationError(
+            f"without_session='start' cannot begin with {menu.start!r}: nobody gives "
+            f"{', '.join(f'{{{name}}}' for name in names)} then. Write {{{names[0]}|…}}, or use "
+            "'ignore'"
+        )
+
+
 def _replacing(kept: Session | None, session: Session) -> Session:
     """Return a new session that knows the messages and taps of the one it replaces."""
     if kept is None:
@@ -436,11 +372,6 @@ def _replacing(kept: Session | None, session: Session) -> Session:
         history=past_of(kept),
         taken=(*kept.taken, *session.taken)[-MOST_HISTORY:],
     )
-
-
-def _check_texts(what: str, data: Mapping[Any, Any]) -> None:
-    if not all(isinstance(text, str) for pair in data.items() for text in pair):
-        raise ConfigurationError(f"{what} must be texts by name: it is what later texts show")
 
 
 def _number(field: str, number: str) -> str:

@@ -11,7 +11,7 @@ from ..errors import InvalidMenuError, InvalidMessageError, TemplateError
 from ..models import ButtonMessage
 from ..options import WHATSAPP_LIMITS, MessageLimits
 from ..templates import Template
-from ._graph import cycles_of, reachable
+from ._graph import Edges, cycles_of, reachable
 
 T = TypeVar("T")
 
@@ -125,7 +125,7 @@ class Menu:
     limits: MessageLimits | None = attrs.field(default=WHATSAPP_LIMITS, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
-        problems = [*_problems(self)]
+        problems = dict.fromkeys(_problems(self))
         if problems:
             raise InvalidMenuError(problems)
 
@@ -240,7 +240,8 @@ def _problems(menu: Menu) -> Iterator[str]:
     edges = _edges(menu.stages)
     within = reachable(menu.start, edges)
     for stage in menu.stages:
-        yield from (f"stage {stage.name!r}: {problem}" for problem in _stage_problems(stage, menu))
+        for problem in _stage_problems(stage, menu, edges):
+            yield f"stage {stage.name!r}: {problem}"
         yield from _option_problems(stage, names)
         if stage.name not in within and menu.start in names:
             yield f"stage {stage.name!r} is out of reach: no option leads to it from the start"
@@ -252,7 +253,7 @@ def _problems(menu: Menu) -> Iterator[str]:
             )
 
 
-def _stage_problems(stage: Stage, menu: Menu) -> Iterator[str]:
+def _stage_problems(stage: Stage, menu: Menu, edges: Edges) -> Iterator[str]:
     """Yield why a stage's message could not be sent."""
     if not stage.name.isidentifier():
         yield "its name must be letters, digits and _, so that a text can name it"
@@ -264,16 +265,18 @@ def _stage_problems(stage: Stage, menu: Menu) -> Iterator[str]:
     except TemplateError as error:
         yield f"text: {error}"
     else:
-        yield from _unprovided(stage, template, menu)
+        yield from _unprovided(stage, template, menu, edges)
     try:
         ButtonMessage(ANY_NUMBER, text, [one.label for one in stage.options], limits=menu.limits)
     except InvalidMessageError as error:
         yield from map(str, error.problems)
+    labels = [option.label for option in stage.options]
+    if menu.limits is None and len({*labels}) < len(labels):  # a rule of WhatsApp's, and of ours
+        yield "has a button twice: which option was tapped would be unknown"
 
 
-def _unprovided(stage: Stage, template: Template, menu: Menu) -> Iterator[str]:
+def _unprovided(stage: Stage, template: Template, menu: Menu, edges: Edges) -> Iterator[str]:
     """Yield the names in a text that may have no value when it is reached."""
-    edges = _edges(menu.stages)
     for name in template.required:
         if name in menu.variables:
             continue

@@ -154,7 +154,7 @@ def step(
     following = option.to if to is None else to
     if following is not None and following not in menu:
         raise InvalidMenuError([f"{following!r} is no stage of {menu.name!r}"])
-    if session.message_id is None and reply.queue_id is not None:  # now it is known
+    if meaning is Meaning.CURRENT and session.message_id is None:  # now it is known
         session = attrs.evolve(session, message_id=reply.queue_id)
     known = {**session.data, stage.name: option.remembered, **(data or {})}
     return _enter(menu, session, following, known, reply)

@@ -1,20 +1,25 @@
 """Where sessions are kept: in memory, or in a SQLite file that outlives the process."""
 
 import json
+import os
 import sqlite3
 import time
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Callable
-from contextlib import closing, suppress
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Protocol, Self, TypeVar, runtime_checkable
 
+import anyio
+import anyio.lowlevel
 import attrs
 
+from .._settings import checked_count, checked_seconds
 from ..errors import ConfigurationError, LedgerError
 from ..ledger._commits import Worker
+from ..ledger._place import network_file_system
 from ._session import Session
 
 T = TypeVar("T")
@@ -32,14 +37,25 @@ BUSY_SECONDS: Final = 5.0
 APPLICATION_ID: Final = 0x4D574D53
 """``MWMS`` in the file's header: a file of ours, and no other."""
 
-SCHEMA: Final = """
+VERSION_OF_SCHEMA: Final = 1
+
+SCHEMA: Final = f"""
 CREATE TABLE session (
     menu TEXT NOT NULL, sender TEXT NOT NULL, customer TEXT NOT NULL,
     version INTEGER NOT NULL, updated_at REAL NOT NULL, data TEXT NOT NULL,
     PRIMARY KEY (menu, sender, customer)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX session_by_age ON session (updated_at);
+PRAGMA application_id = {APPLICATION_ID};
+PRAGMA user_version = {VERSION_OF_SCHEMA};
 """
+LOAD: Final = (
+    "SELECT version, updated_at, data FROM session "
+    "WHERE menu = ? AND sender = ? AND customer = ? AND updated_at > ?"
+)
+VERSION: Final = "SELECT version FROM session WHERE menu = ? AND sender = ? AND customer = ?"
+SAVE: Final = "INSERT OR REPLACE INTO session VALUES (?, ?, ?, ?, ?, ?)"
+FORGET: Final = "DELETE FROM session WHERE updated_at <= ?"
 
 
 @runtime_checkable
@@ -100,6 +116,9 @@ class MemoryMenuStore(_Entered):
         expires_after: Seconds after its last step for which a session is known.
         most: Sessions that are kept at the most, the latest.
         clock: Seconds since the epoch.
+
+    Raises:
+        ConfigurationError: A number is none, or not above 0.
     """
 
     def __init__(
@@ -109,8 +128,8 @@ class MemoryMenuStore(_Entered):
         most: int = MOST_SESSIONS,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._expires_after = expires_after
-        self._most = most
+        self._expires_after = checked_seconds("expires_after", expires_after) or EXPIRES_AFTER
+        self._most = checked_count("most", most)
         self._clock = clock
         # The latest last.
         self._sessions: OrderedDict[tuple[str, str, str], Session] = OrderedDict()
@@ -140,22 +159,35 @@ class MemoryMenuStore(_Entered):
         self._sessions.move_to_end(key)
         return True
 
-    def _forget(self) -> None:
+    async def purge(self) -> int:
+        """Forget the sessions that have expired, as every call does; return how many."""
+        return self._forget()
+
+    def _forget(self) -> int:
+        before = len(self._sessions)
         oldest = self._clock() - self._expires_after
         while self._sessions:
             key, session = next(iter(self._sessions.items()))
             if session.updated_at > oldest and len(self._sessions) <= self._most:
                 break
             del self._sessions[key]
+        return before - len(self._sessions)
 
 
 class SQLiteMenuStore(_Entered):
     """Sessions in a SQLite file: they outlive the process. Several programs may share it.
 
+    The file must lie on a disk of this machine. While it is open, files of the same name with
+    ``-wal`` and ``-shm`` at their end stand beside it, which belong to it.
+
     Args:
-        path: The file; it is made where it is not there.
+        path: The file; it is made where it is missing, readable by its owner only, because whole
+            numbers and names stand in it.
         expires_after: Seconds after its last step for which a session is known.
         clock: Seconds since the epoch.
+
+    Raises:
+        ConfigurationError: ``expires_after`` is no number above 0.
     """
 
     def __init__(
@@ -166,11 +198,14 @@ class SQLiteMenuStore(_Entered):
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._path = Path(path)
-        self._expires_after = expires_after
+        self._expires_after = checked_seconds("expires_after", expires_after) or EXPIRES_AFTER
         self._clock = clock
         self._users = 0
+        self._process = 0
         self._worker: Worker | None = None
         self._database: sqlite3.Connection | None = None
+        self._loop: object = None
+        self._opening: anyio.Lock | None = None
 
     def __repr__(self) -> str:
         return f"<SQLiteMenuStore {self._path}>"
@@ -179,32 +214,35 @@ class SQLiteMenuStore(_Entered):
         """Open the file, or count one more user.
 
         Raises:
-            LedgerError: The file cannot be had, or is another program's.
+            LedgerError: The file cannot be had, is another program's or of a newer version, or
+                lies on a network file system.
         """
-        self._users += 1
-        if self._users > 1:
-            return
-        self._worker = Worker()
-        try:
-            self._database = await self._do(self._opened)
-        except BaseException:
-            self._users -= 1
-            self._worker.end()
-            self._worker = None
-            raise
+        async with self._turn():
+            if self._worker is None:
+                worker = Worker()
+                try:
+                    await self._run(worker, self._open_file)
+                except BaseException:
+                    # A cancellation may have come while it was being opened.
+                    await self._run(worker, self._close_file)
+                    worker.end()
+                    raise
+                self._worker = worker
+                self._process = os.getpid()
+            self._users += 1
 
     async def aclose(self) -> None:
         """Close the file once nobody uses it any more."""
-        if self._users:
-            self._users -= 1
-        if self._users or self._worker is None or self._database is None:
-            return
-        database, self._database = self._database, None
-        worker, self._worker = self._worker, None
-        try:
-            await worker.run(database.close)
-        finally:
-            worker.end()
+        with anyio.CancelScope(shield=True):
+            async with self._turn():
+                self._users = max(0, self._users - 1)
+                if self._users or self._worker is None:
+                    return
+                worker, self._worker = self._worker, None
+                try:
+                    await self._run(worker, self._close_file)
+                finally:
+                    worker.end()
 
     async def load(self, menu: str, sender: str, customer: str) -> Session | None:
         """Return a customer's session in a menu; None where there is none, or it has expired.
@@ -212,19 +250,10 @@ class SQLiteMenuStore(_Entered):
         Raises:
             LedgerError: The file cannot be read.
         """
-        database = self._opened_database()
 
-        def work() -> Session | None:
-            row = database.execute(
-                "SELECT version, updated_at, data FROM session "
-                "WHERE menu = ? AND sender = ? AND customer = ? AND updated_at > ?",
-                (menu, sender, customer, self._oldest()),
-            ).fetchone()
-            if row is None:
-                return None
-            version, updated_at, data = row
-            session = Session.from_dict(json.loads(data))
-            return attrs.evolve(session, version=version, updated_at=updated_at)
+        def work(database: sqlite3.Connection) -> Session | None:
+            row = database.execute(LOAD, (menu, sender, customer, self._oldest())).fetchone()
+            return None if row is None else self._read(*row)
 
         return await self._do(work)
 
@@ -236,81 +265,127 @@ class SQLiteMenuStore(_Entered):
         Raises:
             LedgerError: The file cannot be written.
         """
-        database = self._opened_database()
+        key = (session.menu, session.sender, session.customer)
         data = json.dumps(session.to_dict(), ensure_ascii=False)
 
-        def work() -> bool:
-            with closing(database.cursor()) as cursor:
-                cursor.execute("BEGIN IMMEDIATE")
-                try:
-                    cursor.execute("DELETE FROM session WHERE updated_at <= ?", (self._oldest(),))
-                    key = (session.menu, session.sender, session.customer)
-                    row = cursor.execute(
-                        "SELECT version FROM session "
-                        "WHERE menu = ? AND sender = ? AND customer = ?",
-                        key,
-                    ).fetchone()
-                    current = (0 if row is None else row[0]) == expected
-                    if current:
-                        cursor.execute(
-                            "INSERT OR REPLACE INTO session VALUES (?, ?, ?, ?, ?, ?)",
-                            (*key, session.version, self._clock(), data),
-                        )
-                    cursor.execute("COMMIT")
-                except BaseException:
-                    with suppress(sqlite3.Error):  # some errors have rolled it back already
-                        cursor.execute("ROLLBACK")
-                    raise
-            return current
+        def work(database: sqlite3.Connection) -> bool:
+            with _transaction(database):
+                database.execute(FORGET, (self._oldest(),))
+                row = database.execute(VERSION, key).fetchone()
+                if (0 if row is None else row[0]) != expected:
+                    return False
+                database.execute(SAVE, (*key, session.version, self._clock(), data))
+            return True
 
         return await self._do(work)
+
+    async def purge(self) -> int:
+        """Forget the sessions that have expired, as every ``save`` does; return how many.
+
+        For a program that may not keep a number longer than it must, though no tap comes.
+
+        Raises:
+            LedgerError: The file cannot be written.
+        """
+        return await self._do(lambda database: database.execute(FORGET, (self._oldest(),)).rowcount)
 
     def _oldest(self) -> float:
         return self._clock() - self._expires_after
 
-    def _opened_database(self) -> sqlite3.Connection:
-        if self._database is None:
-            raise ConfigurationError("The store is not open: use it in an async with block.")
-        return self._database
+    def _read(self, version: int, updated_at: float, data: str) -> Session:
+        try:
+            session = Session.from_dict(json.loads(data))
+        except (KeyError, TypeError, ValueError) as error:
+            raise LedgerError(
+                f"A session in {self._path} cannot be read ({type(error).__name__}): it was "
+                "changed by something else"
+            ) from None
+        return attrs.evolve(session, version=version, updated_at=updated_at)
 
-    async def _do(self, work: Callable[[], T]) -> T:
+    async def _do(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Do work in the store's own thread, whatever is cancelled meanwhile."""
-        assert self._worker is not None  # noqa: S101 - the callers have seen to it
+        if self._worker is None:
+            raise ConfigurationError("The store is not open: use it in an async with block")
+        if os.getpid() != self._process:
+            raise ConfigurationError(
+                "The store was opened before a fork: let each process open its own"
+            )
         results: list[T] = []
 
         def job() -> None:
-            try:
-                results.append(work())
-            except sqlite3.Error as error:
-                raise LedgerError(
-                    f"The sessions in {self._path} cannot be read or written: {error}"
-                ) from None
+            assert self._database is not None  # noqa: S101 - it is open
+            results.append(work(self._database))
 
-        await self._worker.run(job)
+        await self._run(self._worker, job)
         return results[0]
 
-    def _opened(self) -> sqlite3.Connection:
+    async def _run(self, worker: Worker, job: Callable[[], None]) -> None:
+        """Do a job in the thread; SQLite's errors become ours."""
+        try:
+            await worker.run(job)
+        except (sqlite3.Error, OSError) as error:
+            raise LedgerError(
+                f"The sessions in {self._path} cannot be read or written: {error}"
+            ) from None
+
+    def _turn(self) -> anyio.Lock:
+        """Return the lock under which it is opened and closed, which belongs to one event loop."""
+        loop = anyio.lowlevel.current_token()
+        if self._opening is None or loop != self._loop:
+            self._loop, self._opening = loop, anyio.Lock()
+        return self._opening
+
+    def _open_file(self) -> None:
+        kind = network_file_system(self._path.resolve())
+        if kind is not None:
+            raise LedgerError(
+                f"{self._path} lies on a network file system ({kind}), whose locks cannot keep two "
+                "programs apart: put it on a disk of this machine"
+            )
+        # Not for every user's eyes; the files beside it take its rights over.
+        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
         # The thread is the worker's, and the one that closes it may be another.
-        database = sqlite3.connect(
+        database = self._database = sqlite3.connect(
             self._path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )
-        try:
-            database.execute("PRAGMA journal_mode = WAL")
-            database.execute("PRAGMA synchronous = FULL")
-            database.execute("BEGIN IMMEDIATE")
-            self._prepare(database)
-            database.execute("COMMIT")
-        except BaseException:
-            database.close()
-            raise
-        return database
+        self._refuse_others(database)  # before anything is written
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = FULL")
+        with _transaction(database):
+            if not database.execute("PRAGMA user_version").fetchone()[0]:
+                for statement in filter(str.strip, SCHEMA.split(";")):
+                    database.execute(statement)
 
-    def _prepare(self, database: sqlite3.Connection) -> None:
-        (mark,) = database.execute("PRAGMA application_id").fetchone()
-        (tables,) = database.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-        if mark != APPLICATION_ID and tables:
+    def _close_file(self) -> None:
+        database, self._database = self._database, None
+        if database is not None:
+            database.close()
+
+    def _refuse_others(self, database: sqlite3.Connection) -> None:
+        mark, version, tables = (
+            database.execute(question).fetchone()[0]
+            for question in (
+                "PRAGMA application_id",
+                "PRAGMA user_version",
+                "SELECT count(*) FROM sqlite_schema",
+            )
+        )
+        if tables and mark != APPLICATION_ID:
             raise LedgerError(f"{self._path} is a database of something else: name another file")
-        if not tables:
-            database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            for statement in filter(str.strip, SCHEMA.split(";")):
-                database.execute(statement)
+        if version > VERSION_OF_SCHEMA:
+            raise LedgerError(
+                f"{self._path} was written by a newer version of multiwhats-async: "
+                "upgrade to use it"
+            )
+
+
+@contextmanager
+def _transaction(database: sqlite3.Connection) -> Generator[None]:
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        database.execute("COMMIT")
+    except BaseException:
+        with suppress(sqlite3.Error):  # some errors have rolled it back already
+            database.execute("ROLLBACK")
+        raise

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 import anyio
 
+from .._settings import checked_count, checked_seconds
 from ..errors import ConfigurationError, InvalidReplyError
 from ._parsing import MAX_REPLY_BYTES, Adapt, checked_item_id, parse_reply
 from ._reply import AssumedItemId, Reply
@@ -33,7 +34,7 @@ class ReplyResponse(NamedTuple):
 
     Attributes:
         status: The HTTP status.
-        body: JSON: ``{"status": …}``, or ``{"error": …}``.
+        body: JSON: ``{"status": …}``, or ``{"error": {"code": …}}``. Nothing of what was pushed.
     """
 
     status: int
@@ -55,7 +56,7 @@ class ReplyHandler:
     200     ``accepted``          ``on_reply`` has taken it
     200     ``duplicate``         it had taken the same before; it is not called again
     200     ``ignored``           a record without a choice
-    400     ``invalid_reply``     no record that can be read
+    400     ``invalid_reply``     no record that can be read; the log says why
     401     ``unauthorized``      the token is wrong or missing
     413     ``too_large``         over ``max_body``
     500     ``failed``            ``on_reply`` has raised: delivered again, it is called again
@@ -73,7 +74,7 @@ class ReplyHandler:
             for instance. None takes deliveries from anybody who finds the address.
         assumed_item_id: What ``selectedItemId`` holds; see :func:`parse_reply`.
         adapt: For a payload of another shape; see :func:`parse_reply`.
-        max_body: Bytes that are read at the most.
+        max_body: Bytes that are read at the most, up to :data:`MAX_REPLY_BYTES`.
         remember_seconds: For how long a second delivery is known for one.
         remember_most: Taps that are remembered at the most, the latest.
         clock: Seconds that only go forward.
@@ -102,9 +103,9 @@ class ReplyHandler:
         self._token = None if token is None else token.encode()
         self._item_id = checked_item_id(assumed_item_id)
         self._adapt = adapt
-        self._max_body = max_body
-        self._seconds = remember_seconds
-        self._most = remember_most
+        self._max_body = min(checked_count("max_body", max_body), MAX_REPLY_BYTES)
+        self._seconds = checked_seconds("remember_seconds", remember_seconds) or REMEMBER_SECONDS
+        self._most = checked_count("remember_most", remember_most)
         self._clock = clock
         self._taken: OrderedDict[str, float] = OrderedDict()  # the latest last
         self._under_way: dict[str, _Taking] = {}
@@ -130,7 +131,7 @@ class ReplyHandler:
             reply = parse_reply(body, assumed_item_id=self._item_id, adapt=self._adapt)
         except InvalidReplyError as error:
             _log.warning("A pushed reply cannot be read: %s", error)
-            return _error(400, "invalid_reply", str(error))
+            return _error(400, "invalid_reply")
         return _said("ignored") if reply is None else await self._once(reply)
 
     async def handle_stream(
@@ -230,6 +231,5 @@ def _said(status: str) -> ReplyResponse:
     return ReplyResponse(200, json.dumps({"status": status}).encode())
 
 
-def _error(status: int, code: str, message: str = "") -> ReplyResponse:
-    fields = {"code": code, "message": message} if message else {"code": code}
-    return ReplyResponse(status, json.dumps({"error": fields}).encode())
+def _error(status: int, code: str) -> ReplyResponse:
+    return ReplyResponse(status, json.dumps({"error": {"code": code}}).encode())

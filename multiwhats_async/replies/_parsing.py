@@ -1,5 +1,6 @@
 """From the bytes that were pushed to a reply. Pure; trusts nothing in them."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -179,14 +180,24 @@ def _number(field: str, value: str | None) -> str:
 
 def _shown(item: str | int) -> str:
     text = str(item) if isinstance(item, str) or abs(item) < 10**MAX_DIGITS else "(a huge number)"
-    return repr(text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "…")
+    text = text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "…"
+    return repr(_LONG_NUMBER.sub(lambda found: mask_number(found[0]), text))
 
 
 def _kind(value: object) -> str:
-    names: dict[type[Any], str] = {
-        dict: "an object",
-        list: "a list",
-        str: "a text",
-        bool: "true or false",
-    }
-    return "null" if value is None else names.get(type(value), "a number")
+    if value is None:
+        return "null"
+    return _KINDS.get(type(value), f"of type {type(value).__name__}")  # what adapt= may return
+
+
+_KINDS: Final[dict[type[Any], str]] = {
+    bool: "true or false",
+    dict: "an object",
+    float: "a number",
+    int: "a number",
+    list: "a list",
+    str: "a text",
+}
+
+_LONG_NUMBER: Final = re.compile(r"\d{7,}")
+"""It may be a customer's, whatever the field is meant for."""

@@ -7,12 +7,24 @@ from typing import Any
 
 import httpx
 
-from multiwhats_async import AsyncMultiWhats, RetryPolicy
-from multiwhats_async.menus import Menu, Option, Stage
+from multiwhats_async import AsyncMultiWhats, Certainty, RetryPolicy
+from multiwhats_async.menus import (
+    ActionContext,
+    MemoryMenuStore,
+    Menu,
+    MenuEngine,
+    MenuStore,
+    Option,
+    Stage,
+)
 from multiwhats_async.replies import Reply, parse_reply
 from multiwhats_async.sandbox import Emulator, mock_transport
 
 OURS, GUEST, OTHER = "908503080335", "905374937766", "905300000001"
+
+YES, TAXI, BREAKFAST, THANKS = "👍 Yes", "🚕 Taxi", "🍳 Breakfast", "🙏 Thanks"
+ASKED = "Dear Ayşe, may we write to you?"
+OFFERED = "What may we do for you?"
 
 CONSENT = Stage(
     "consent",
@@ -68,3 +80,31 @@ async def client_of(emulator: Emulator, **options: Any) -> AsyncGenerator[AsyncM
         ) as client,
     ):
         yield client
+
+
+def no_order(_context: ActionContext) -> None:
+    """Do nothing."""
+
+
+@asynccontextmanager
+async def engine_of(
+    emulator: Emulator, store: MenuStore | None = None, menu: Menu = MENU, **options: Any
+) -> AsyncGenerator[MenuEngine, None]:
+    """Open an engine in front of a sandbox in memory."""
+    options = {"actions": {"order": no_order}} | options
+    async with (
+        client_of(emulator) as client,
+        MenuEngine(client, menu, store or MemoryMenuStore(), **options) as engine,
+    ):
+        yield engine
+
+
+async def start(engine: MenuEngine, customer: str = GUEST) -> None:
+    """Begin the menu for a customer, with success."""
+    outcome = await engine.start(customer, data={"guest": "Ayşe"})
+    assert outcome.certainty is Certainty.ACCEPTED
+
+
+def tap(emulator: Emulator, label: str, message_id: int | None = None) -> Reply:
+    """Return the reply of a customer who taps."""
+    return reply_to(emulator, label, message_id=message_id)

@@ -62,7 +62,6 @@ def test_stages_and_targets_that_are_not_there() -> None:
         "stage 'b' stands 2 times: give each its own name",
         "stage 'a', option 'to x': 'x' is no stage",
         "stage 'b' is out of reach: no option leads to it from the start",
-        "stage 'b' is out of reach: no option leads to it from the start",
     ]
     assert problems(Stage("a", "Hi", [Option("x", targets=["a"])]), allow_cycles=True) == [
         "stage 'a', option 'x': targets are for an action to choose from, and it has none",
@@ -84,7 +83,11 @@ def test_messages_that_could_not_be_sent() -> None:
     assert "20" in problems(Stage("a", "Hi", [Option("x" * 21)]))[0]
     assert "1024" in problems(Stage("a", "x" * 1_025, END))[0]
     assert "is empty" in problems(Stage("a", " ", END))[0]
-    assert "a" in problems(Stage("a", "Hi", [Option("x"), Option("x")]))[0]
+    twice = Stage("a", "Hi", [Option("x"), Option("x")])
+    assert "has 'x' twice" in problems(twice)[0]
+    assert problems(twice, limits=None) == [
+        "stage 'a': has a button twice: which option was tapped would be unknown"
+    ]
     assert problems(Stage("not a name", "Hi", END), start="not a name") == [
         "stage 'not a name': its name must be letters, digits and _, so that a text can name it"
     ]
@@ -129,7 +132,7 @@ def test_values_of_another_type(build: Any, words: str) -> None:
 
 
 def test_a_huge_menu_is_checked_quickly() -> None:
-    """A way through ten thousand stages, each of which leads back to all ten before it."""
+    """A way through three thousand stages, each of which leads back to the first."""
     count = 3_000
     stages = [stage(f"s{number}", f"s{number + 1}", "s0") for number in range(count)]
     menu = Menu([*stages, stage(f"s{count}")], "s0", allow_cycles=True)

@@ -98,6 +98,15 @@ def test_a_tap_on_an_earlier_message(policy: str) -> None:
     assert again == (after, ())
 
 
+def test_an_earlier_message_is_no_proof_of_the_latest() -> None:
+    """Followed while it is unknown whether the latest went out, it stays the earlier one."""
+    emulator = Emulator()
+    session, _ = step(MENU, begun(emulator), reply_to(emulator, "👍 Yes"))
+    old = reply_to(emulator, "⛔ No", message_id=3664)
+    after, _ = step(MENU, session, old, old_taps="follow")
+    assert (after.stage, after.history) == (None, ((3664, "consent"),))
+
+
 def test_a_tap_that_comes_once_more() -> None:
     """Whichever message it was on, and whatever the policy: it has been taken."""
     emulator = Emulator()
@@ -161,23 +170,42 @@ def test_a_payload_that_names_no_message() -> None:
     assert step(MENU, unknown, reply)[0].history == ()
 
 
-@given(st.data(), st.sampled_from(["ignore", "repeat", "follow"]))
-def test_a_random_walk(data: st.DataObject, policy: str) -> None:
+@st.composite
+def menus(draw: st.DrawFn) -> Menu:
+    """Return any menu of a few stages, each of which may lead to any."""
+    names = [f"s{number}" for number in range(draw(st.integers(1, 5)))]
+    followers = st.lists(st.none() | st.sampled_from(names), min_size=1, max_size=3)
+    # Each leads to the next, so that none is out of reach.
+    ways = [[following, *draw(followers)][:3] for following in (*names[1:], None)]
+    return Menu(
+        [
+            Stage(name, f"{name} {{name|}}", [Option(f"{n}", to=to) for n, to in enumerate(way)])
+            for name, way in zip(names, ways, strict=True)
+        ],
+        "s0",
+        variables=["name"],
+        allow_cycles=True,
+    )
+
+
+@given(st.data(), menus(), st.sampled_from(["ignore", "repeat", "follow"]))
+def test_a_random_walk(data: st.DataObject, menu: Menu, policy: str) -> None:
     """Any taps on any messages: the stage is known, one message a tap, the past has an end."""
     emulator = Emulator()
-    session = begun(emulator)
+    session, (message,) = first(menu, sender=OURS, customer=GUEST, data={})
+    session = attrs.evolve(session, message_id=sent(emulator, message))
     for _ in range(data.draw(st.integers(1, 40))):
-        message = data.draw(st.sampled_from(emulator.messages))
-        label = data.draw(st.sampled_from(message.buttons))
-        reply = reply_to(emulator, label, message_id=message.id)
-        after, messages = step(MENU, session, reply, old_taps=policy)
+        tapped = data.draw(st.sampled_from(emulator.messages))
+        label = data.draw(st.sampled_from(tapped.buttons))
+        reply = reply_to(emulator, label, message_id=tapped.id)
+        after, messages = step(menu, session, reply, old_taps=policy)
         assert len(messages) <= 1
-        assert after.stage is None or after.stage in MENU
+        assert after.stage is None or after.stage in menu
         assert after.steps == session.steps + len(messages)
         assert len(after.history) <= MOST_HISTORY
         assert len(after.taken) <= MOST_HISTORY
-        assert step(MENU, after, reply, old_taps=policy) == (after, ())
-        if policy == "ignore" and session.message_id not in {None, message.id}:
+        assert step(menu, after, reply, old_taps=policy) == (after, ())
+        if policy == "ignore" and session.message_id not in {None, tapped.id}:
             assert after == session
         session = after
         if messages:

@@ -1,11 +1,13 @@
 """Where sessions are kept: versions, expiry, files."""
 
+import os
 import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import attrs
 import pytest
 
@@ -155,9 +157,11 @@ async def test_files_that_are_none(tmp_path: Path) -> None:
     database.close()
     notes = tmp_path / "notes.txt"
     notes.write_text("Notes of mine, and no database at all. " * 100, "utf-8")
+    before = {path: path.read_bytes() for path in (other, notes)}
     for path, words in (
         (other, "a database of something else"),
         (tmp_path, "cannot be read or written"),
+        (tmp_path / "nowhere" / "menus.db", "cannot be read or written"),
         (notes, "file is not a database"),
     ):
         store = SQLiteMenuStore(path)
@@ -165,6 +169,107 @@ async def test_files_that_are_none(tmp_path: Path) -> None:
             await store.open()
         with pytest.raises(ConfigurationError, match="is not open"):
             await load(store)
+    assert {path: path.read_bytes() for path in (other, notes)} == before
+    assert not [*tmp_path.glob("*-wal")]
+
+
+async def test_a_file_is_for_its_owner_only(tmp_path: Path) -> None:
+    """Whole numbers stand in it, and in the files beside it."""
+    async with SQLiteMenuStore(tmp_path / "menus.db") as store:
+        await store.save(SESSION, expected=0)
+        modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    assert modes == dict.fromkeys(["menus.db", "menus.db-wal", "menus.db-shm"], 0o600)
+
+
+async def test_a_file_of_a_newer_version(tmp_path: Path) -> None:
+    """It is left as it is, and the error says what to do."""
+    path = tmp_path / "menus.db"
+    async with SQLiteMenuStore(path):
+        pass
+    with sqlite3.connect(path) as database:
+        database.execute("PRAGMA user_version = 2")
+    database.close()
+    with pytest.raises(LedgerError, match="a newer version of multiwhats-async: upgrade"):
+        await SQLiteMenuStore(path).open()
+
+
+async def test_a_network_file_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its locks cannot keep two programs apart."""
+    monkeypatch.setattr("multiwhats_async.menus._stores.network_file_system", lambda _: "nfs4")
+    with pytest.raises(LedgerError, match=r"network file system \(nfs4\)"):
+        await SQLiteMenuStore(tmp_path / "menus.db").open()
+    assert not [*tmp_path.iterdir()]
+
+
+async def test_a_session_that_cannot_be_read(tmp_path: Path) -> None:
+    """The error names the file, and nothing of what stands in it."""
+    async with SQLiteMenuStore(tmp_path / "menus.db") as store:
+        await store.save(SESSION, expected=0)
+        assert store._database is not None
+        for data in ("{", "{}", '{"taken": [], "history": [], "x": 1}', "5"):
+            store._database.execute("UPDATE session SET data = ?", (data,))
+            with pytest.raises(LedgerError, match=r"A session in .*menus.db cannot be read"):
+                await load(store)
+
+
+async def test_what_has_expired_is_purged(store: MenuStore, clock: Clock) -> None:
+    """Also where nobody taps any more."""
+    assert isinstance(store, MemoryMenuStore | SQLiteMenuStore)
+    await store.save(SESSION, expected=0)
+    clock.seconds += 30
+    await store.save(attrs.evolve(SESSION, customer="905300000001"), expected=0)
+    assert await store.purge() == 0
+    clock.seconds += 30
+    assert await store.purge() == 1
+    assert await load(store) is None
+    assert await load(store, attrs.evolve(SESSION, customer="905300000001")) is not None
+
+
+def test_numbers_that_cannot_work(tmp_path: Path) -> None:
+    """They are refused when the store is made."""
+    for make in (
+        lambda: MemoryMenuStore(expires_after=0),
+        lambda: MemoryMenuStore(most=0),
+        lambda: SQLiteMenuStore(tmp_path / "menus.db", expires_after=-1),
+    ):
+        with pytest.raises(ConfigurationError, match="must be a"):
+            make()
+
+
+async def test_a_store_after_a_fork(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its thread is not there any more: nobody waits for it."""
+    async with SQLiteMenuStore(tmp_path / "menus.db") as store:
+        monkeypatch.setattr(os, "getpid", lambda: -1)
+        with pytest.raises(ConfigurationError, match="opened before a fork"):
+            await load(store)
+        monkeypatch.undo()
+        assert await load(store) is None
+
+
+async def test_users_who_come_at_once(tmp_path: Path) -> None:
+    """Each finds it open."""
+    store = SQLiteMenuStore(tmp_path / "menus.db")
+
+    async def use() -> None:
+        async with store:
+            assert await load(store) is None
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(5):
+            tasks.start_soon(use)
+
+
+async def test_an_opening_that_is_cancelled(tmp_path: Path) -> None:
+    """It leaves nothing open, and the next one opens."""
+    store = SQLiteMenuStore(tmp_path / "menus.db")
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(store.open)
+        await anyio.lowlevel.checkpoint()
+        tasks.cancel_scope.cancel()
+    await store.aclose()
+    assert store._database is None
+    async with store:
+        assert await store.save(SESSION, expected=0)
 
 
 async def test_a_file_that_cannot_be_written(tmp_path: Path) -> None:

@@ -105,6 +105,19 @@ def test_what_is_assumed_is_checked_at_once(program: Program) -> None:
         handler_of(program, assumed_item_id="labels")
 
 
+@pytest.mark.parametrize("name", ["max_body", "remember_seconds", "remember_most"])
+def test_numbers_that_cannot_work(name: str, program: Program) -> None:
+    """They are refused, with their name."""
+    with pytest.raises(ConfigurationError, match=f"{name} must be a"):
+        handler_of(program, **{name: 0})
+
+
+async def test_an_answer_repeats_nothing(program: Program) -> None:
+    """Why a delivery cannot be read stands in the log."""
+    answer = await handler_of(program).handle(body("no such button"), TOKEN)
+    assert answer == (400, b'{"error": {"code": "invalid_reply"}}')
+
+
 async def test_what_is_no_reply(program: Program, caplog: pytest.LogCaptureFixture) -> None:
     """Too large, unreadable, without a choice: each has its answer, and none is handed over."""
     handler = handler_of(program, max_body=5_000)

@@ -167,12 +167,18 @@ def test_an_index_that_is_none(kind: str, item: Any, words: str) -> None:
 def test_errors_hold_neither_numbers_nor_texts() -> None:
     """They go to logs."""
     texts = []
-    for data in (body(YES, from_identifier="05374937766"), body("x" * 9_000), body(YES, NO)):
+    for data in (
+        body(YES, from_identifier="05374937766"),
+        body("x" * 9_000),
+        body(YES, NO),
+        body("call +905374937766"),
+    ):
         with pytest.raises(InvalidReplyError) as caught:
             parse_reply(data, assumed_item_id="label")
         texts.append(str(caught.value))
     assert "•••••••7766" in texts[0]
-    assert not any("0537493" in text or "dear guest" in text for text in texts)
+    assert "'call +••••••••7766' is none of the buttons" in texts[3]
+    assert not any("537493" in text or "dear guest" in text for text in texts)
     assert all(len(text) < 250 for text in texts)
 
 
@@ -193,8 +199,9 @@ def test_a_payload_of_another_shape() -> None:
     with pytest.raises(InvalidReplyError, match=r"failed on this payload \(KeyError\)") as caught:
         parsed(b"{}", adapt=lambda data: data["data"])
     assert isinstance(caught.value.__cause__, KeyError)
-    with pytest.raises(InvalidReplyError, match="no object but a list"):
-        parsed(b"{}", adapt=lambda _: [])
+    for other, words in (([], "a list"), ({YES}, "of type set")):
+        with pytest.raises(InvalidReplyError, match=f"no object but {words}"):
+            parsed(b"{}", adapt=lambda _, other=other: other)
 
 
 def test_a_reply_is_data() -> None:
