@@ -18,9 +18,10 @@ from multiwhats_async import (
     SendError,
 )
 
+PUBLIC = [getattr(multiwhats_async, name) for name in multiwhats_async.__all__]
 SEND_ERRORS = [
     kind
-    for kind in vars(multiwhats_async).values()
+    for kind in PUBLIC
     if isinstance(kind, type) and issubclass(kind, SendError) and kind is not SendError
 ]
 FIELDS = {
@@ -35,11 +36,7 @@ FIELDS = {
 
 def test_every_public_error_has_the_one_base() -> None:
     """``except MultiWhatsError`` catches all that the package raises."""
-    errors = [
-        kind
-        for kind in vars(multiwhats_async).values()
-        if isinstance(kind, type) and issubclass(kind, BaseException)
-    ]
+    errors = [kind for kind in PUBLIC if isinstance(kind, type) and issubclass(kind, BaseException)]
     assert len(errors) == 15
     assert all(issubclass(kind, MultiWhatsError) for kind in errors)
     assert issubclass(InvalidMessageError, ValueError)

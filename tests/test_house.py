@@ -1,5 +1,6 @@
 """The public names, and what importing them brings along."""
 
+import ast
 import runpy
 import subprocess
 import sys
@@ -45,12 +46,35 @@ def test_the_public_names_are_these() -> None:
     """A name is added or taken away on purpose only."""
     assert set(multiwhats_async.__all__) == PUBLIC
     assert all(hasattr(multiwhats_async, name) for name in PUBLIC)
+    assert set(dir(multiwhats_async)) >= PUBLIC
+    assert not hasattr(multiwhats_async, "Nothing")
 
 
-def test_importing_the_package_imports_nothing_optional() -> None:
+def test_a_checker_and_python_find_a_name_in_the_same_place() -> None:
+    """The names are imported when they are asked for; a checker reads the imports."""
+    text = Path(multiwhats_async.__file__).read_text("utf-8")
+    (block,) = [node for node in ast.parse(text).body if isinstance(node, ast.If)]
+    read = {
+        alias.name: f".{node.module}"
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert read == multiwhats_async._HOME
+    assert {*read, "__version__"} == PUBLIC
+
+
+def test_importing_the_package_imports_no_client() -> None:
+    """Who asks for no name waits for nothing."""
+    loaded = in_a_new_process("import sys, multiwhats_async; print(*sys.modules)").split()
+    assert {"httpx", "attrs", "anyio", "cattrs", "sqlite3"}.isdisjoint(loaded)
+
+
+def test_the_public_names_import_nothing_optional() -> None:
     """No extra, and no backend either."""
     loaded = in_a_new_process(
-        "import sys, multiwhats_async; print(*sorted(n for n in sys.modules if '.' not in n))"
+        "import sys\nfrom multiwhats_async import *\n"
+        "print(*sorted(n for n in sys.modules if '.' not in n))"
     ).split()
     assert "httpx" in loaded
     optional = {"click", "rich", "starlette", "uvicorn", "trio", "httptools"}
