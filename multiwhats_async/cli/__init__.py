@@ -1,4 +1,4 @@
-"""The command line: ``multiwhats send | bulk | report | resolve | demo | sandbox``.
+"""The command line: ``multiwhats send | bulk | check | report | resolve | demo | sandbox``.
 
 Only click is imported here. Each sub-command is a module of its own, imported when it is called
 for, so that ``multiwhats --help`` waits for no HTTP client.
@@ -17,6 +17,7 @@ from ._exits import BUG, INTERRUPTED
 COMMANDS: Final = {
     "send": "Send one message with buttons.",
     "bulk": "Send a file of messages.",
+    "check": "Look at a file of messages, and send nothing.",
     "report": "Show what has become of a campaign.",
     "resolve": "Record what an unknown message has turned out to be.",
     "demo": "Watch a bulk send against a sandbox: no account, no network.",

@@ -8,12 +8,14 @@ digests a row by which repeated rows are counted, and 8 bytes for its line.
 import json
 import unicodedata
 from array import array
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
 from itertools import chain
 from typing import Any, BinaryIO, Final
 
 import attrs
 
+from .._countries import NO_COUNTRY, country_of
 from .._keys import RowKeys, SeenKeys
 from ..errors import InvalidMessageError
 from ..models import ButtonMessage
@@ -25,6 +27,9 @@ from ._table import table_records
 
 MAX_SHOWN: Final = 50
 """Bad cells that are kept to be listed; the others are counted."""
+
+MAX_FIRST: Final = 3
+"""Messages that are kept to be shown as they will look."""
 
 LONGEST_TEXT: Final = 300
 """Characters of what is said about one cell; the value that it quotes may be long."""
@@ -40,6 +45,8 @@ class Checked:
         repeated: Good rows that say the same to the same number as one before, or have its key.
         problems: The first things that are wrong.
         unreadable: What keeps the rest of the file from being read, or None.
+        countries: How many good rows go to each country, the most first.
+        first: The first good rows, each with its line.
     """
 
     good: int = 0
@@ -47,6 +54,13 @@ class Checked:
     repeated: int = 0
     problems: tuple[BadCell, ...] = ()
     unreadable: str | None = None
+    countries: Mapping[str, int] = attrs.field(factory=dict)
+    first: tuple[tuple[int, ButtonMessage], ...] = ()
+
+    @property
+    def to_send(self) -> int:
+        """Messages that a run of all of them sends."""
+        return self.good - self.repeated
 
     @property
     def lacks_sender(self) -> bool:
@@ -84,24 +98,40 @@ def read_records(file: BinaryIO, *, encoding: str = DEFAULT_ENCODING) -> Iterato
     raise UnreadableError("is empty: its first line must be a header such as to,message,button1")
 
 
-def check(file: BinaryIO, *, encoding: str = DEFAULT_ENCODING, sender: str | None) -> Checked:
-    """Look at every row of a file; nothing is kept of the good ones.
+def check(
+    file: BinaryIO,
+    *,
+    encoding: str = DEFAULT_ENCODING,
+    sender: str | None,
+    expected: Collection[str] = (),
+) -> Checked:
+    """Look at every row of a file; but for the first ones nothing is kept of the good ones.
 
     Args:
         file: A file that can be read anew.
         encoding: How its characters are encoded.
         sender: The number that sends where a row names none.
+        expected: The countries that numbers may belong to, in two letters; none for any.
     """
     good = bad = repeated = 0
     problems: list[BadCell] = []
+    countries: Counter[str] = Counter()
+    first: list[tuple[int, ButtonMessage]] = []
     unreadable: str | None = None
     seen, contents = SeenKeys(), SeenKeys()
     try:
         for record, built in _read(file, encoding=encoding, sender=sender):
             if isinstance(built, ButtonMessage):
+                country = country_of(built.to)
+                if expected and not set(country.split("/")).intersection(expected):
+                    bad += 1
+                    problems += [_foreign(record, country, expected)][: MAX_SHOWN - len(problems)]
+                    continue
                 is_new = contents.add(_content(built, sender))
                 if seen.add(built.identity(sender)):
                     good += 1
+                    countries[country] += 1
+                    first += [(record.line, built)][: MAX_FIRST - len(first)]
                 elif is_new:
                     bad += 1
                     text = "is the key of another message above: give each message its own"
@@ -110,6 +140,7 @@ def check(file: BinaryIO, *, encoding: str = DEFAULT_ENCODING, sender: str | Non
                     continue
                 else:
                     good += 1
+                    countries[country] += 1
                     repeated += 1
             else:
                 bad += 1
@@ -120,8 +151,25 @@ def check(file: BinaryIO, *, encoding: str = DEFAULT_ENCODING, sender: str | Non
         seen.close()
         contents.close()
     return Checked(
-        good=good, bad=bad, repeated=repeated, problems=tuple(problems), unreadable=unreadable
+        good=good,
+        bad=bad,
+        repeated=repeated,
+        problems=tuple(problems),
+        unreadable=unreadable,
+        countries=dict(countries.most_common()),
+        first=tuple(first),
     )
+
+
+def _foreign(record: Record | BadCell, country: str, expected: Collection[str]) -> BadCell:
+    """Return what is wrong with a number of another country."""
+    text = (
+        f"is a number of {'no country' if country == NO_COUNTRY else country}, not of "
+        f"{', '.join(expected)}: is its country code missing? Where it is meant, add "
+        f"--expect-country {country}"
+    )
+    column = record.names.get("to", "to") if isinstance(record, Record) else "to"
+    return BadCell(line=record.line, column=column, text=text)
 
 
 def _read(

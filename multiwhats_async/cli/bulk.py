@@ -1,13 +1,7 @@
 """``multiwhats bulk``: a file of messages, checked as a whole and then sent."""
 
-import codecs
 import os
-import shutil
-import stat
 import sys
-import tempfile
-from collections.abc import Generator
-from contextlib import contextmanager
 from typing import Any, BinaryIO, Final
 from urllib.parse import urlsplit
 
@@ -22,31 +16,19 @@ from ..outcomes import Summary
 from ._exits import ALL_ACCEPTED, NOTHING_SENT, SOME_FAILED
 from ._failure import NothingSentError
 from ._ledger import Record, record_of, same_command, told_counts
-from ._lines import DEFAULT_ENCODING
+from ._opening import encoding_option, name_of, opened
 from ._options import Account, account_of, account_options
+from ._preflight import COST_NOTE, expect_country, preflight_lines
 from ._reading import Checked, Rows, check
 from ._report import report_lines
 from ._results import STANDARD_OUTPUT, check_target, next_target, open_results
 from ._screen import Screen, many, open_screen
 from ._sending import Sent, send_all
 
-STANDARD_INPUT: Final = "-"
-
 _NO_RECORD: Final = (
     "No record is kept of what is no file: "
     "to go on after a stop, give --ledger FILE and --campaign NAME"
 )
-_COST_NOTE: Final = "1 credit each, as in the vendor's example"
-
-
-def _encoding(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
-    """Return the name of a text encoding that Python knows."""
-    try:
-        "".encode(value)
-    except (LookupError, ValueError):
-        raise click.BadParameter(f"{value!r} is no encoding that Python knows") from None
-    # A byte order mark is no part of the text.
-    return DEFAULT_ENCODING if codecs.lookup(value).name == "utf-8" else value
 
 
 @click.command("bulk")
@@ -96,19 +78,15 @@ def _encoding(_context: click.Context, _parameter: click.Parameter, value: str) 
 @click.option(
     "--only-failed", is_flag=True, help="Send only what was refused, or tried and not sent."
 )
-@click.option(
-    "--encoding",
-    callback=_encoding,
-    default=DEFAULT_ENCODING,
-    metavar="NAME",
-    help="Of a FILE that is not UTF-8, such as cp1254.",
-)
+@encoding_option
+@expect_country
 @click.option("--yes", "is_confirmed", is_flag=True, help="Do not ask.")
 @click.option("--dry-run", "is_dry", is_flag=True, help="Check the file, and send nothing.")
 def command(  # noqa: PLR0913  # one argument an option
     path: str,
     out: str | None,
     encoding: str,
+    expected: tuple[str, ...],
     ledger_path: str | None,
     campaign: str | None,
     *,
@@ -158,10 +136,10 @@ def command(  # noqa: PLR0913  # one argument an option
     client = None if is_dry else plan.account.client()
     if client is not None and not is_confirmed and not _can_ask():
         raise click.UsageError("there is no terminal to ask on: add --yes to send, or --dry-run")
-    with _opened(path) as file:
+    with opened(path) as file:
         plan = plan.with_target(file)
         stamp = _stamp(file)
-        checked = check(file, encoding=encoding, sender=plan.account.sender)
+        checked = check(file, encoding=encoding, sender=plan.account.sender, expected=expected)
         if checked.lacks_sender:
             raise click.UsageError(
                 "no number to send from: give --from, set MULTIWHATS_FROM, or add a column from"
@@ -214,7 +192,7 @@ class _Plan:
     def announce(self, checked: Checked, standing: Summary | None) -> int:
         """Say what is about to be sent, and what it costs; return how many messages that is."""
         account, record = self.account, self.record
-        fresh = checked.good - checked.repeated
+        fresh = checked.to_send
         if record is not None and standing is not None:
             fresh = record.to_send(standing)
             if standing.total > standing.pending:
@@ -226,9 +204,11 @@ class _Plan:
         by = "" if account.sender is None else f" from {mask_number(account.sender)}"
         click.echo(
             f"{many(fresh, 'message')}{by} through {urlsplit(url).netloc}: "
-            f"about {many(fresh, 'credit')} ({_COST_NOTE})",
+            f"about {many(fresh, 'credit')} ({COST_NOTE})",
             err=True,
         )
+        for line in preflight_lines(checked):
+            click.echo(line, err=True)
         if checked.repeated:
             skipped = f"{checked.repeated:,}"
             click.echo(f"Skipped, because they repeat another row: {skipped}", err=True)
@@ -276,35 +256,6 @@ def _tell_nothing_is_left(standing: Summary, *, only_failed: bool) -> int:
     return ALL_ACCEPTED if standing.accepted == standing.total else SOME_FAILED
 
 
-@contextmanager
-def _opened(path: str) -> Generator[BinaryIO]:
-    """Open the input so that it can be read twice, and see that nobody writes it meanwhile."""
-    if path == STANDARD_INPUT:
-        with _spooled(sys.stdin.buffer) as spool:
-            yield spool
-        return
-    try:
-        file = open(path, "rb")  # noqa: PTH123, SIM115  # closed below
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        why = getattr(error, "strerror", None) or error
-        raise click.UsageError(f"cannot read {click.format_filename(path)}: {why}") from None
-    with file:
-        if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            yield file
-            return
-        with _spooled(file) as spool:  # a pipe, such as <(…) in a shell
-            yield spool
-
-
-@contextmanager
-def _spooled(source: BinaryIO) -> Generator[BinaryIO]:
-    """Copy what can be read once into a file without a name; it is gone when it is closed."""
-    with tempfile.TemporaryFile() as spool:
-        shutil.copyfileobj(source, spool)
-        spool.flush()
-        yield spool
-
-
 def _stamp(file: BinaryIO) -> tuple[int, int]:
     """Return what changes when somebody saves the file while the question is on the screen."""
     status = os.fstat(file.fileno())
@@ -321,7 +272,7 @@ def _refuse_bad(checked: Checked, path: str) -> None:
     Raises:
         NothingSentError: Something is.
     """
-    name = "standard input" if path == STANDARD_INPUT else click.format_filename(path)
+    name = name_of(path)
     for problem in checked.problems:
         click.echo(f"  {problem}", err=True)
     if checked.bad > len({problem.line for problem in checked.problems}):
