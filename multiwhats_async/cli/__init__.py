@@ -1,4 +1,4 @@
-"""The command line: ``multiwhats send | bulk | check | report | resolve | demo | sandbox``.
+"""The command line: ``multiwhats send | bulk | check | report | …``, one module a sub-command.
 
 Only click is imported here. Each sub-command is a module of its own, imported when it is called
 for, so that ``multiwhats --help`` waits for no HTTP client.
@@ -20,6 +20,7 @@ COMMANDS: Final = {
     "check": "Look at a file of messages, and send nothing.",
     "report": "Show what has become of a campaign.",
     "resolve": "Record what an unknown message has turned out to be.",
+    "config": "Show each setting, and where it comes from. The key is masked.",
     "demo": "Watch a bulk send against a sandbox: no account, no network.",
     "sandbox": "Serve the MultiWhats API on this machine, with a phone to look at.",
 }

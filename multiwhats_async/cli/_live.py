@@ -1,9 +1,9 @@
 """The live view: a bar and the counts, on a terminal. The only module that imports rich."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -55,6 +55,9 @@ class LiveScreen:
         with suppress(OSError):
             for line in lines:
                 self._console.print(Text(line.text, style=line.style), soft_wrap=True)
+
+    def tell(self, event: str, data: Mapping[str, Any]) -> None:
+        """Do nothing: the view says it."""
 
     def _view(self, progress: Progress) -> RenderableType:
         bar = Table.grid(padding=(0, 1), expand=True)

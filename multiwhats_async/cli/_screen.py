@@ -1,11 +1,12 @@
 """What is said while messages are sent, on standard error: a live view, or plain lines."""
 
+import json
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from types import TracebackType
-from typing import Final, Protocol, Self
+from typing import Any, Final, Protocol, Self
 
 import attrs
 import click
@@ -14,6 +15,15 @@ from ..outcomes import Progress
 
 PLAIN_SECONDS: Final = 10.0
 """Seconds between two lines off a terminal: a log stays readable over hours."""
+
+JSON_SECONDS: Final = 1.0
+"""Seconds between two events of a run's progress."""
+
+AUTO: Final = "auto"
+PLAIN: Final = "plain"
+JSON: Final = "json"
+KINDS: Final = (AUTO, PLAIN, JSON)
+"""How a run can be shown: as it fits, in plain lines, or as JSON for a program."""
 
 WORDS: Final = {
     "accepted": "green",
@@ -58,17 +68,13 @@ class Screen(Protocol):
         """Print lines that stay."""
         ...
 
+    def tell(self, event: str, data: Mapping[str, Any]) -> None:
+        """Tell a program of an event; people read it in other words."""
+        ...
 
-class PlainScreen:
-    """Lines without colour, for a file, a pipe or a log.
 
-    Args:
-        every: Seconds of the run between two lines.
-    """
-
-    def __init__(self, *, every: float = PLAIN_SECONDS) -> None:
-        self._every = every
-        self._next = every
+class _Entered:
+    """What the screens that need no terminal have as context managers."""
 
     def __enter__(self) -> Self:
         return self
@@ -80,6 +86,18 @@ class PlainScreen:
         traceback: TracebackType | None,
     ) -> None:
         return None
+
+
+class PlainScreen(_Entered):
+    """Lines without colour, for a file, a pipe or a log.
+
+    Args:
+        every: Seconds of the run between two lines.
+    """
+
+    def __init__(self, *, every: float = PLAIN_SECONDS) -> None:
+        self._every = every
+        self._next = every
 
     def show(self, progress: Progress) -> None:
         """Print a line where it is time for one."""
@@ -93,16 +111,53 @@ class PlainScreen:
             for line in lines:
                 click.echo(line.text, err=True)
 
+    def tell(self, event: str, data: Mapping[str, Any]) -> None:
+        """Do nothing: the lines say it."""
 
-def open_screen(*, title: str, every: float = PLAIN_SECONDS, plain: bool = False) -> Screen:
-    """Return the screen that fits where standard error goes.
+
+class JsonScreen(_Entered):
+    """One JSON object a line, for a program that watches: progress, notes, the report.
+
+    Args:
+        every: Seconds of the run between two events of its progress.
+    """
+
+    def __init__(self, *, every: float = JSON_SECONDS) -> None:
+        self._every = every
+        self._next = 0.0
+
+    def show(self, progress: Progress) -> None:
+        """Tell where the run stands, where it is time for it."""
+        if progress.elapsed >= self._next:
+            self._next = progress.elapsed + self._every
+            self.tell("progress", progress.to_dict())
+
+    def say(self, lines: Iterable[Line]) -> None:
+        """Tell each line that says something."""
+        for line in lines:
+            if line.text.strip():
+                self.tell("note", {"text": line.text.strip()})
+
+    def tell(self, event: str, data: Mapping[str, Any]) -> None:
+        """Write an event."""
+        with suppress(OSError):  # whoever read them is gone; the messages go on
+            click.echo(json.dumps({"event": event, **data}, ensure_ascii=False), err=True)
+
+
+def open_screen(
+    *, title: str, every: float = PLAIN_SECONDS, plain: bool = False, kind: str = AUTO
+) -> Screen:
+    """Return the screen that fits where standard error goes, or the one that was asked for.
 
     Args:
         title: What is being done, for the live view.
         every: Seconds between two plain lines.
         plain: No live view in any case.
+        kind: One of :data:`KINDS`.
     """
-    if plain or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+    if kind == JSON:
+        return JsonScreen()
+    if plain or kind == PLAIN or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
         return PlainScreen(every=every)
     from ._live import LiveScreen  # noqa: PLC0415  # rich is imported on a terminal only
 

@@ -22,7 +22,7 @@ from ._preflight import COST_NOTE, expect_country, preflight_lines
 from ._reading import Checked, Rows, check
 from ._report import report_lines
 from ._results import STANDARD_OUTPUT, check_target, next_target, open_results
-from ._screen import Screen, many, open_screen
+from ._screen import AUTO, KINDS, Screen, many, open_screen
 from ._sending import Sent, send_all
 
 _NO_RECORD: Final = (
@@ -80,6 +80,14 @@ _NO_RECORD: Final = (
 )
 @encoding_option
 @expect_country
+@click.option(
+    "--progress",
+    "screen_kind",
+    type=click.Choice(KINDS),
+    default=AUTO,
+    show_default=True,
+    help="How the run is shown, on standard error.",
+)
 @click.option("--yes", "is_confirmed", is_flag=True, help="Do not ask.")
 @click.option("--dry-run", "is_dry", is_flag=True, help="Check the file, and send nothing.")
 def command(  # noqa: PLR0913  # one argument an option
@@ -99,6 +107,7 @@ def command(  # noqa: PLR0913  # one argument an option
     rate: float | None,
     max_failures: int | None,
     max_credits: float | None,
+    screen_kind: str,
     **account: str,
 ) -> int:
     """Send a file of messages.
@@ -126,6 +135,7 @@ def command(  # noqa: PLR0913  # one argument an option
         encoding=encoding,
         out=out,
         record=record,
+        screen_kind=screen_kind,
         limits={
             "max_concurrency": max_concurrency,
             "rate": rate,
@@ -169,6 +179,7 @@ class _Plan:
     encoding: str
     out: str | None
     record: Record | None
+    screen_kind: str
     limits: dict[str, Any]
 
     def with_target(self, file: BinaryIO) -> "_Plan":
@@ -218,7 +229,7 @@ class _Plan:
         """Send what was checked; return the exit code."""
         # Results on a terminal would be drawn over.
         is_shared = self.out == STANDARD_OUTPUT and sys.stdout.isatty()
-        screen = open_screen(title="Sending", plain=is_shared)
+        screen = open_screen(title="Sending", plain=is_shared, kind=self.screen_kind)
         if self.record is not None:
             click.echo(f"On record in {self.record.path}", err=True)
         return self._report(
@@ -231,6 +242,7 @@ class _Plan:
             sent.ledger = str(self.record.path)
             sent.same_command = same_command(click.get_current_context().obj or ())
         screen.say(report_lines(sent))
+        screen.tell("report", sent.report.to_dict() | {"exit_code": sent.exit_code})
         return sent.exit_code
 
     async def _send(self, client: AsyncMultiWhats, rows: Rows, screen: Screen) -> Sent:

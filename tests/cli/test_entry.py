@@ -55,7 +55,7 @@ def test_the_entry_imports_click_and_little_else() -> None:
 @pytest.mark.parametrize(
     ("argv", "words"),
     [
-        ([], "no command: name one of send, bulk, check, report, resolve, demo, sandbox"),
+        ([], "no command: name one of send, bulk, check, report, resolve, config, demo, sandbox"),
         (["sned"], "No such command 'sned'"),
         (["--colour"], "No such option"),
         (["send", "--to", "905374937766"], "Missing option '--message'"),

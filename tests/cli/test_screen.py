@@ -6,6 +6,7 @@ import os
 import pty
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from multiwhats_async.cli._results import as_json, safe_cell
 from multiwhats_async.cli._screen import Line, PlainScreen, duration, open_screen, progress_line
 from multiwhats_async.cli._sending import code_of_stop
 from multiwhats_async.outcomes import Outcome, StopReason
+from multiwhats_async.sandbox import SandboxServer
 
 HALF = Progress(
     accepted=590, rejected=2, unknown=3, credits=590, elapsed=1.5, total=1200, in_flight=5
@@ -78,6 +80,7 @@ def test_the_live_view() -> None:
         accepted=600, elapsed=2, total=1200, paused_for=1.2, paused_because="the server said later"
     )
     with LiveScreen(title="Sending", console=console) as screen:
+        screen.tell("report", {})
         screen.say([Line("before")])
         screen.show(HALF)
         screen.show(paused)
@@ -173,3 +176,42 @@ def test_no_stop_has_no_code() -> None:
     assert code_of_stop(None) is None
     assert code_of_stop(StopReason.SILENT) == 5
     assert code_of_stop(StopReason.CALLER) is None
+
+
+def test_progress_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    """One object a line, once a second of the run; notes, and the report at the end."""
+    screen = open_screen(title="Sending", kind="json")
+    with screen:
+        for elapsed in (0.0, 0.5, 1.0, 1.2, 2.5):
+            screen.show(Progress(total=10, accepted=3, elapsed=elapsed))
+        screen.say([Line(""), Line("  Stopped: çok hata", "red")])
+        screen.tell("report", {"accepted": 3, "exit_code": 0})
+    written = capsys.readouterr()
+    assert written.out == ""
+    events = [json.loads(line) for line in written.err.splitlines()]
+    assert [event["event"] for event in events] == ["progress"] * 3 + ["note", "report"]
+    assert [event["elapsed"] for event in events[:3]] == [0.0, 1.0, 2.5]
+    assert events[0]["queued"] == 7
+    assert events[3:] == [
+        {"event": "note", "text": "Stopped: çok hata"},
+        {"event": "report", "accepted": 3, "exit_code": 0},
+    ]
+
+
+def test_a_run_as_json(
+    cli: Callable[..., Any], sandbox: SandboxServer, table: Callable[..., Path]
+) -> None:
+    """Every line behind the preflight is JSON; the last one is the report with the exit code."""
+    said = cli("bulk", table(3), "--yes", "--progress", "json")
+    assert said.code == 0
+    lines = said.err.splitlines()
+    first = next(place for place, line in enumerate(lines) if line.startswith("{"))
+    events = [json.loads(line) for line in lines[first:]]
+    assert (events[-1]["event"], events[-1]["accepted"]) == ("report", 3)
+    assert events[-1]["exit_code"] == 0
+
+
+def test_plain_lines_where_they_are_asked_for() -> None:
+    """On a terminal too."""
+    assert isinstance(open_screen(title="Sending", kind="plain"), PlainScreen)
+    PlainScreen().tell("report", {})
