@@ -72,7 +72,7 @@ function fill(el, item) {
   const unseen = current ? 0 : (item.unseen ?? 0);
   badge.className = `badge${unseen ? " unseen" : ""}`;
   setText(badge, unseen ? shortCount(unseen) : item.count > 1 ? shortCount(item.count) : "");
-  badge.title = unseen ? `${unseen} new` : `${item.count} messages`;
+  badge.title = unseen ? `${unseen} new` : item.count > 1 ? `${item.count} messages` : "";
   if (current) el.setAttribute("aria-current", "true");
   else el.removeAttribute("aria-current");
   el.tabIndex = current || (!hasCurrent() && conversations.items[0] === item) ? 0 : -1;
