@@ -75,6 +75,10 @@ def create_app(
             return page_file("index.html")
         return PlainTextResponse(_introduction(request.headers["host"], emulator))
 
+    async def icon(_request: Request) -> Response:
+        # Browsers ask for it unasked: that is no request to the vendor's API.
+        return page_file("icon.svg") if page else Response(status_code=204)
+
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncGenerator[None]:
         async with anyio.create_task_group() as tasks:
@@ -86,6 +90,7 @@ def create_app(
         routes=[
             *routes,
             Route("/", home),
+            Route("/favicon.ico", icon),
             Mount("/sandbox", routes=[*(page_routes() if page else ()), *routes_of(emulator)]),
         ],
         middleware=[Middleware(Guards, allowed_hosts=allowed_hosts)],

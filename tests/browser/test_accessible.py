@@ -127,7 +127,6 @@ def test_texts_stand_out_from_what_is_behind_them(stage: Stage) -> None:
     page = stage.open()
     button(page, message_id, 0).click()
     expect(turn(page, message_id).get_by_test_id("push")).to_be_visible()
-    page.emulate_media(reduced_motion="reduce")
     pale: dict[str, float] = {}
     for view in ("phone", "deliveries", "faults", "refused"):
         page.get_by_test_id(f"nav-{view}").click()

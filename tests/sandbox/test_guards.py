@@ -213,6 +213,13 @@ def test_the_page_asks_nobody_else() -> None:
             assert word not in text or allowed, (path.name, word)
 
 
+def test_what_browsers_ask_unasked_is_no_request(client: httpx.Client, emulator: Emulator) -> None:
+    """The icon is answered, and not counted."""
+    before = emulator.stats().requests
+    assert client.get("/favicon.ico").headers["content-type"].startswith("image/svg+xml")
+    assert emulator.stats().requests == before
+
+
 def test_without_the_page() -> None:
     """Headless: the APIs, and a text at the root."""
     with (
@@ -221,4 +228,5 @@ def test_without_the_page() -> None:
     ):
         assert client.get("/").headers["content-type"].startswith("text/plain")
         assert client.get("/sandbox/page/index.html").status_code == 404
+        assert client.get("/favicon.ico").status_code == 204
         assert client.get("/sandbox/stats").json()["accepted"] == 0
