@@ -53,7 +53,7 @@ def test_importing_the_package_imports_nothing_optional() -> None:
         "import sys, multiwhats_async; print(*sorted(n for n in sys.modules if '.' not in n))"
     ).split()
     assert "httpx" in loaded
-    optional = {"click", "rich", "starlette", "uvicorn", "trio", "httptools"}
+    optional = {"click", "rich", "starlette", "uvicorn", "trio", "httptools", "openpyxl"}
     # httpcore imports trio where it is installed; nothing of ours does.
     assert optional.intersection(loaded) <= {"trio"} | ({"click", "rich"} & httpx_brings())
 
