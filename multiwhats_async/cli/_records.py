@@ -97,11 +97,7 @@ def lacking(fields: Iterable[str], chosen: Mapping[str, str], kind: str) -> str 
     has = set(fields)
     if any(field.startswith("button") for field in has):
         has.add("buttons")
-    lost = [
-        f"called {name!r}, which was to be {field}"
-        for field, name in chosen.items()
-        if field not in has
-    ]
+    lost = [f"{name!r} for {field}" for field, name in chosen.items() if field not in has]
     if not lost:
         lost = [f"for {how}" for field, how in REQUIRED.items() if field not in has]
     return f"has no {kind} {'; nor '.join(lost)}" if lost else None

@@ -29,6 +29,9 @@ _FORMULA: Final = re.compile(rb"<(?:\w+:)?f[\s/>]")
 _FORMULA_LENGTH: Final = 64
 """Bytes of one block that are looked at again with the next, for what stands across both."""
 
+_TEXT_OF_FORMULA: Final = "str"
+"""ECMA-376 part 1, 18.18.11: the type of a cell with a formula whose value is a text."""
+
 _SAVE_AGAIN: Final = "open it in a spreadsheet and save it again, or save it as 'CSV UTF-8'"
 
 
@@ -64,9 +67,8 @@ def workbook_rows(file: BinaryIO) -> Iterator[tuple[int, list[str]]]:
     with closing(_Sheet(openpyxl, file, values=True)) as sheet:
         if has_formulas:
             with closing(_Sheet(openpyxl, file, values=False)) as formulas:
-                for number, row in enumerate(
-                    map(_with_formulas, sheet.rows(), formulas.rows()), start=1
-                ):
+                both = map(_with_formulas, sheet.rows(values_only=False), formulas.rows())
+                for number, row in enumerate(both, start=1):
                     is_empty = is_empty and not any(row)
                     yield number, row
         else:
@@ -118,7 +120,9 @@ class _Sheet:
         file.seek(0)
         try:
             with warnings.catch_warnings(action="ignore"):  # of styles and drawings
-                self._book = openpyxl.load_workbook(file, read_only=True, data_only=values)
+                self._book = openpyxl.load_workbook(
+                    file, read_only=True, data_only=values, keep_links=False
+                )
             sheets = self._book.worksheets
             shown = [sheet for sheet in sheets if sheet.sheet_state == "visible"] or sheets
             self._sheet = shown[0]
@@ -131,14 +135,14 @@ class _Sheet:
             else ": its first row must be a header such as to, message, button1"
         )
 
-    def rows(self) -> Iterator[list[Any]]:
-        """Yield the values of each row, as many as it has.
+    def rows(self, *, values_only: bool = True) -> Iterator[tuple[Any, ...]]:
+        """Yield the values of each row, or its cells, as many as it has.
 
         Raises:
             UnreadableError: The workbook is damaged.
         """
         self._sheet.reset_dimensions()  # some programs write wrong ones
-        rows = self._sheet.iter_rows(values_only=True)
+        rows = self._sheet.iter_rows(values_only=values_only)
         count = 0
         while True:
             try:
@@ -162,11 +166,16 @@ class _Sheet:
         self._book.close()
 
 
-def _with_formulas(values: list[Any], formulas: list[Any]) -> list[str]:
-    """Return the texts of a row in which a formula may be without its value."""
+def _with_formulas(cells: tuple[Any, ...], formulas: tuple[Any, ...]) -> list[str]:
+    """Return the texts of a row in which a formula may be without its value.
+
+    A formula whose value is the empty text has one; that openpyxl shows by the cell's type alone.
+    """
     return [
-        UNCOMPUTED if value is None and formula is not None else _text(value)
-        for value, formula in zip(values, formulas, strict=True)
+        UNCOMPUTED
+        if cell.value is None and formula is not None and cell.data_type != _TEXT_OF_FORMULA
+        else _text(cell.value)
+        for cell, formula in zip(cells, formulas, strict=True)
     ]
 
 

@@ -119,7 +119,7 @@ CASES = [
     ),
     Case(
         "own-names.csv",
-        said=("has no column called 'Telefon', which was to be to. Its first line has: Misafir T",),
+        said=("has no column 'Telefon' for to. Its first line has: Misafir T",),
         columns={"to": "Telefon", "message": "Notumuz"},
     ),
     Case(
@@ -225,7 +225,7 @@ CASES = [
     ),
     Case(
         "guests.jsonl",
-        said=("line 1: has no field called 'telefon', which was to be to",),
+        said=("line 1: has no field 'telefon' for to",),
         good=1,
         columns={"to": "telefon"},
     ),
@@ -499,6 +499,17 @@ def test_formulas_are_found_across_blocks(monkeypatch: pytest.MonkeyPatch) -> No
         monkeypatch.setattr(_workbook, "_BLOCK", block)
         (problem,) = check(file, sender=SENDER).problems
         assert str(problem).startswith(f"line 2, message (B2): {NO_VALUE}")
+
+
+def test_a_formula_whose_value_is_the_empty_text() -> None:
+    """IF(…, "", …) is how a sheet leaves a cell blank: that is a value."""
+    file = _workbook_of([*HEADER, "ad"], ["905374937766", "Hi {ad|you}", "Yes", '=IF(1,"",2)'])
+    content = io.BytesIO()
+    with zipfile.ZipFile(file) as source, zipfile.ZipFile(content, "w") as target:
+        for info in source.infolist():
+            target.writestr(info, source.read(info).replace(b'<c r="D2"', b'<c r="D2" t="str"'))
+    (shown,) = _shown(Rows(content, sender=SENDER, count=1))
+    assert shown == "905374937766: Hi you [Yes]"
 
 
 def test_all_sheets_hidden() -> None:
