@@ -577,6 +577,38 @@ def test_a_field_that_nobody_knows() -> None:
         _names.Naming({"number": "x"})
 
 
+def test_columns_chosen_on_the_command_line(cli: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``--column`` chooses a column for a field, once for each."""
+    monkeypatch.setenv("MULTIWHATS_FROM", SENDER)
+    chosen = ["--column", "to = Misafir Telefonu", "--column", "message=Notumuz"]
+    said = cli("bulk", FILES / "own-names.csv", "--dry-run", *chosen, "--column", "button1=Onay")
+    assert (said.code, "1 message from" in said.err) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "words"),
+    [
+        (["to"], "'to' is no FIELD=NAME, such as to='Misafir Telefonu'"),
+        (["to= "], "'to= ' is no FIELD=NAME"),
+        (["to=a", "to=b"], "to has two columns, 'a' and 'b'"),
+        (["phone=a"], "'phone' is no field to choose a column for"),
+    ],
+)
+def test_choices_of_columns_that_are_none(pairs: list[str], words: str, cli: Any) -> None:
+    """A choice that cannot be read is refused before the file is."""
+    said = cli("bulk", "-", "--dry-run", *(part for pair in pairs for part in ("--column", pair)))
+    assert said.code == 2
+    assert words in " ".join(said.err.split())
+
+
+def test_without_the_extra_on_the_command_line(cli: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has a workbook and no openpyxl is told what to install."""
+    monkeypatch.setitem(sys.modules, "openpyxl", None)
+    said = cli("bulk", FILES / "numbers.xlsx", "--dry-run")
+    assert said.code == 2
+    assert "openpyxl is not installed: pip install 'multiwhats-async[xlsx]'" in said.err
+
+
 def test_a_hundred_megabytes(tmp_path: Path) -> None:
     """A file of 100 MB with a template in each row is checked in memory that stays small."""
     path = tmp_path / "large.csv"
