@@ -31,6 +31,7 @@ _FORMULA: Final = re.compile(
 )
 _ROUNDED: Final = re.compile(r"[-+]?\d(?:[.,]\d*)?[eE]\+?\d{1,3}")
 _FRACTION: Final = re.compile(r"(\+?\d{8,15})[.,](\d{1,2})")
+_POINT_ZERO: Final = re.compile(r"(\+?\d[\d\s]{7,})[.,]0")
 _SURE_DIGITS: Final = 11
 """Digits before a mark after which two more are a fraction, and no part of the number. A single
 one always is: nobody writes a number so."""
@@ -85,6 +86,9 @@ def cell_number(text: str) -> str:
             f"{mask_number(text)!r} is a number that the spreadsheet has rounded, its last digits "
             "are lost: format the column as text and paste the numbers again"
         )
+    whole = _POINT_ZERO.fullmatch(text)
+    if whole:
+        return whole[1]
     fraction = _FRACTION.fullmatch(text)
     if fraction is None:
         return text

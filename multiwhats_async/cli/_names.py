@@ -34,14 +34,16 @@ ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """What each field may be called, in capitals or not, and with or without the dots of Turkish."""
 
-MARKS: Final = "\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff"
-"""Characters that nobody sees, as a class of a regular expression: the zero-width ones, and those
-that set the direction of writing."""
+MARKS: Final = "".join(
+    map(chr, (0xAD, 0x61C, 0x180E, *range(0x200B, 0x2010), *range(0x202A, 0x202F)))
+) + "".join(map(chr, (*range(0x2060, 0x206A), 0xFEFF)))
+"""Characters that nobody sees: the zero-width ones, and those that set the direction of writing."""
 
 LONGEST_NAME: Final = 100
 """Characters. A longer name stands for nothing."""
 
-_AROUND: Final = re.compile(rf"^[\s{MARKS}]+|[\s{MARKS}]+$")
+_AROUND: Final = MARKS + "".join(sign for sign in map(chr, range(0x3001)) if sign.isspace())
+_WITHOUT_MARKS: Final = dict.fromkeys(map(ord, MARKS))
 _BETWEEN_WORDS: Final = re.compile(r"[\W_]+")
 _NUMBERED: Final = re.compile(r"(?:button|buton|dugme) ?([1-9][0-9]?)")
 _NUMBERED_FIELD: Final = re.compile(r"button([1-9][0-9]?)")
@@ -53,7 +55,7 @@ class UnreadableError(Exception):
 
 def trimmed(text: str) -> str:
     """Return a text without the spaces and invisible marks around it."""
-    return _AROUND.sub("", text)
+    return text.strip(_AROUND)
 
 
 def plain(name: str) -> str:
@@ -144,7 +146,7 @@ def _key(name: str) -> str:
     """
     name = unicodedata.normalize("NFKD", name.replace("\u0131", "i")).lower()
     name = "".join(sign for sign in name if not unicodedata.combining(sign))
-    return _BETWEEN_WORDS.sub(" ", re.sub(f"[{MARKS}]", "", name)).strip()
+    return _BETWEEN_WORDS.sub(" ", name.translate(_WITHOUT_MARKS)).strip()
 
 
 _FIELDS: Final = {_key(alias): field for field, names in ALIASES.items() for alias in names}

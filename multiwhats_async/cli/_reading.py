@@ -35,8 +35,8 @@ LONGEST_TEXT: Final = 300
 """Characters of what is said about one cell; the value that it quotes may be long."""
 
 
-_BETWEEN_BUTTONS: Final = re.compile(r"\|(?![^{}]*\})")
-"""A bar, but not that of ``{name|fallback}``."""
+_BARS: Final = re.compile(r"\{[^{}]*\}|\|")
+"""A bar between buttons, or all of ``{name|fallback}``, whose bar is none."""
 
 _NUMBERED: Final = re.compile(r"button (\d+) ")
 _GOOD_NUMBER: Final = "905300000000"
@@ -330,13 +330,20 @@ def _button_list(cell: str, record: Record, problems: list[BadCell]) -> Any:
         problems.append(record.bad("buttons", _cut(str(error))))
         return [_GOOD_TEXT]
     if not text.startswith("["):
-        return [part.strip() for part in _BETWEEN_BUTTONS.split(text)] if text else []
+        return _parts(text) if text else []
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
         problem = 'begins with [ but is no JSON list: write ["Yes", "No"], or Yes|No'
         problems.append(record.bad("buttons", problem))
         return [_GOOD_TEXT]
+
+
+def _parts(text: str) -> list[str]:
+    """Return what stands between the bars of a text."""
+    bars = [found.start() for found in _BARS.finditer(text) if found[0] == "|"]
+    starts = [0, *(bar + 1 for bar in bars)]
+    return [text[start:end].strip() for start, end in zip(starts, [*bars, None], strict=True)]
 
 
 def _is_blank(value: Any) -> bool:

@@ -90,7 +90,7 @@ def _looked_over(file: BinaryIO) -> bool:
                 f"is a workbook of {size:,} bytes once unpacked, more than {MAX_BYTES:,}: "
                 "save it as 'CSV UTF-8'"
             )
-        sheets = (part for part in parts if part.filename.startswith("xl/worksheets/"))
+        sheets = (part for part in parts if part.filename.endswith(".xml"))
         try:
             return any(_has_formula(archive, sheet) for sheet in sheets)
         except Exception as error:  # noqa: BLE001  # see _Sheet.rows

@@ -378,6 +378,8 @@ def test_choosing_buttons_by_hand() -> None:
     [
         ("905374937766.0", "905374937766"),
         ("905374937766,00", "905374937766"),
+        ("0090 537 493 77 66.0", "0090 537 493 77 66"),
+        ("+90 537 493 77.66", "+90 537 493 77.66"),
         ("90537493.77", "90537493.77"),
         ("905.374.937.766", "905.374.937.766"),
         (' ="+90 537"', "+90 537"),
@@ -607,6 +609,18 @@ def test_without_the_extra_on_the_command_line(cli: Any, monkeypatch: pytest.Mon
     said = cli("bulk", FILES / "numbers.xlsx", "--dry-run")
     assert said.code == 2
     assert "openpyxl is not installed: pip install 'multiwhats-async[xlsx]'" in said.err
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ["|" * 100_000, "{" * 100_000, "a" + " " * 100_000 + "b", "=" + "(" * 100_000, "{|" * 99],
+)
+def test_cells_that_would_take_for_ever(cell: str) -> None:
+    """No cell takes longer than it is long, whatever field it stands in."""
+    for row in (f"{cell},Hi,Yes", f"905374937766,{cell},Yes", f"905374937766,Hi,{cell}"):
+        checked = check(io.BytesIO(f"to,message,buttons\n{row}\n".encode()), sender=SENDER)
+        assert (checked.good, checked.bad) == (0, 1)
+        assert len(str(checked.problems[0])) < 400
 
 
 def test_a_hundred_megabytes(tmp_path: Path) -> None:
