@@ -77,7 +77,7 @@ def test_the_public_names_import_nothing_optional() -> None:
         "print(*sorted(n for n in sys.modules if '.' not in n))"
     ).split()
     assert "httpx" in loaded
-    optional = {"click", "rich", "starlette", "uvicorn", "trio", "httptools"}
+    optional = {"click", "rich", "starlette", "uvicorn", "trio", "httptools", "openpyxl"}
     # httpcore imports trio where it is installed; nothing of ours does.
     assert optional.intersection(loaded) <= {"trio"} | ({"click", "rich"} & httpx_brings())
 

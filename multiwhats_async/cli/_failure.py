@@ -20,6 +20,7 @@ EXTRAS: Final = {
     "starlette": "sandbox",
     "uvicorn": "sandbox",
     "trio": "trio",
+    "openpyxl": "xlsx",
 }
 """Which extra brings a package that is missing."""
 

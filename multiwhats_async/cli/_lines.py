@@ -2,11 +2,12 @@
 
 import codecs
 import io
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import BinaryIO, Final
 
-from ._records import UnreadableError
+from ._names import UnreadableError
 
 DEFAULT_ENCODING: Final = "utf-8-sig"
 """UTF-8, with or without a byte order mark."""
@@ -15,9 +16,17 @@ MAX_LINE: Final = 1_000_000
 """Characters. Ours: a thousand times WhatsApp's longest text. It keeps a file that is no text from
 being taken into memory as one line."""
 
+_BLOCK: Final = 1 << 16
+_LINE_END: Final = re.compile(rb"\r\n|\r|\n")
 _MAGIC: Final = (
-    (b"PK\x03\x04", "is an Excel workbook or a ZIP file: save it as 'CSV UTF-8'"),
-    (b"\xd0\xcf\x11\xe0", "is an old Excel workbook: save it as 'CSV UTF-8'"),
+    (
+        b"PK\x03\x04",
+        "is a ZIP file, or a workbook that is damaged or no .xlsx: save it as 'CSV UTF-8'",
+    ),
+    (
+        b"\xd0\xcf\x11\xe0",
+        "is an old Excel workbook, or one with a password: save it as 'CSV UTF-8' or plain .xlsx",
+    ),
 )
 _UTF16: Final = "is UTF-16: save it as 'CSV UTF-8', or give --encoding utf-16"
 _UTF16_MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -70,29 +79,54 @@ def _checked_lines(text: io.TextIOWrapper) -> Iterator[str]:
 
 
 def _encoding_problem(file: BinaryIO, encoding: str) -> str:
-    """Say which line cannot be decoded. The decoder reads ahead, so it is looked for anew."""
-    number = _undecodable_line(file, encoding)
-    where = "it" if number is None else f"line {number}"
+    """Say what cannot be decoded. The decoder reads ahead, so it is looked for anew."""
+    place = None if _has_other_line_ends(encoding) else _undecodable_byte(file, encoding)
+    where, byte = "it", ""
+    if place is not None:
+        line, position, value = place
+        where, byte = f"line {line}", f" (byte 0x{value:02X} at position {position})"
     if encoding == DEFAULT_ENCODING:
         return (
-            f"{where} is not UTF-8: save the file as 'CSV UTF-8', "
+            f"{where} is not UTF-8{byte}: save the file as 'CSV UTF-8', "
             "or name its encoding, such as --encoding cp1254 for Turkish Windows"
         )
-    return f"{where} is not {encoding}: give --encoding its right name, or save it as 'CSV UTF-8'"
+    return (
+        f"{where} is not {encoding}{byte}: give --encoding its right name, "
+        "or save it as 'CSV UTF-8'"
+    )
 
 
-def _undecodable_line(file: BinaryIO, encoding: str) -> int | None:
-    """Return the first line that cannot be decoded, or None where lines end in other bytes."""
-    if "\n".encode(encoding)[-1:] != b"\n" or "16" in encoding or "32" in encoding:
-        return None
+def _has_other_line_ends(encoding: str) -> bool:
+    """Tell whether lines end in other bytes than those of ASCII."""
+    return "\n".encode(encoding)[-1:] != b"\n" or "16" in encoding or "32" in encoding
+
+
+def _undecodable_byte(file: BinaryIO, encoding: str) -> tuple[int, int, int] | None:
+    """Return the first byte that cannot be decoded: its line, its place in it, and itself.
+
+    Both are counted from 1. Or None, where all can be decoded by now.
+    """
+    # With the mark left in, so that places are those of the file.
+    decoder = codecs.getincrementaldecoder("utf-8" if encoding == DEFAULT_ENCODING else encoding)()
     file.seek(0)
-    lines = enumerate(file, start=1)
-    return next((number for number, line in lines if not _decodes(line, encoding)), None)
-
-
-def _decodes(line: bytes, encoding: str) -> bool:
-    try:
-        line.decode(encoding)
-    except UnicodeError:
-        return False
-    return True
+    line, line_start, read = 1, 0, 0
+    is_after_cr = False
+    while True:
+        block = file.read(_BLOCK)
+        pending = decoder.getstate()[0]
+        end = None
+        try:
+            decoder.decode(block, final=not block)
+        except UnicodeDecodeError as error:
+            end = error.start - len(pending)
+        if is_after_cr and block.startswith(b"\n"):
+            line -= 1  # it is the second half of an end that is counted
+        for found in _LINE_END.finditer(block[: None if end is None else max(end, 0)]):
+            line += 1
+            line_start = read + found.end()
+        if end is not None:
+            return line, read + end - line_start + 1, (pending + block)[end + len(pending)]
+        if not block:
+            return None
+        read += len(block)
+        is_after_cr = block.endswith(b"\r")

@@ -11,6 +11,7 @@ from .._numbers import NumberError, normalise_number
 from .._secret import mask_number
 from ..client import AsyncMultiWhats
 from ._failure import KEY_OPTION
+from ._names import Naming, UnreadableError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -89,6 +90,34 @@ def account_of(
         sender=sender,
     )
 
+
+def _columns(
+    _context: click.Context, _parameter: click.Parameter, pairs: tuple[str, ...]
+) -> dict[str, str]:
+    """Return the names of columns that were chosen by hand, by field."""
+    columns: dict[str, str] = {}
+    for pair in pairs:
+        field, equals, name = (part.strip() for part in pair.partition("="))
+        if not equals or not name:
+            raise click.BadParameter(f"{pair!r} is no FIELD=NAME, such as to='Misafir Telefonu'")
+        if columns.setdefault(field, name) != name:
+            raise click.BadParameter(f"{field} has two columns, {columns[field]!r} and {name!r}")
+    try:
+        Naming(columns)
+    except UnreadableError as error:
+        raise click.BadParameter(str(error)) from None
+    return columns
+
+
+columns_option: Final = click.option(
+    "--column",
+    "columns",
+    multiple=True,
+    callback=_columns,
+    metavar="FIELD=NAME",
+    help="Take a field (to, message, button1, …) from the column of that name. Again for more.",
+)
+"""Gives a command ``columns``: the names of columns that are chosen by hand, by field."""
 
 _OPTIONS: Final[tuple[Callable[[Any], Any], ...]] = (
     click.option(

@@ -6,6 +6,7 @@ digests a row by which repeated rows are counted, and 8 bytes for its line.
 """
 
 import json
+import re
 import unicodedata
 from array import array
 from collections import Counter
@@ -19,11 +20,15 @@ from .._countries import NO_COUNTRY, country_of
 from .._keys import RowKeys, SeenKeys
 from ..errors import InvalidMessageError
 from ..models import ButtonMessage
+from ._cells import CellError, cell_number, cell_text
 from ._failure import for_the_command_line
+from ._filling import filled
 from ._jsonl import jsonl_records
 from ._lines import DEFAULT_ENCODING, read_lines
+from ._names import Naming
 from ._records import BadCell, Record, UnreadableError
-from ._table import table_records
+from ._table import row_records, table_records
+from ._workbook import is_workbook, workbook_rows
 
 MAX_SHOWN: Final = 50
 """Bad cells that are kept to be listed; the others are counted."""
@@ -33,6 +38,15 @@ MAX_FIRST: Final = 3
 
 LONGEST_TEXT: Final = 300
 """Characters of what is said about one cell; the value that it quotes may be long."""
+
+
+_BARS: Final = re.compile(r"\{[^{}]*\}|\|")
+"""A bar between buttons, or all of ``{name|fallback}``, whose bar is none."""
+
+_NUMBERED: Final = re.compile(r"button (\d+) ")
+_GOOD_NUMBER: Final = "905300000000"
+_GOOD_TEXT: Final = "-"
+"""Stand in the place of what is known to be wrong, while the rest of the row is looked at."""
 
 
 @attrs.frozen(kw_only=True)
@@ -68,6 +82,9 @@ class Checked:
         return bool(self.problems) and all(NO_SENDER in bad.text for bad in self.problems)
 
 
+NO_COLUMNS: Final[Mapping[str, str]] = {}
+"""No column is chosen by hand: their names say what they stand for."""
+
 NO_SENDER: Final = "no number to send from: give --from, or fill in the column from"
 
 
@@ -75,16 +92,26 @@ class ChangedError(Exception):
     """The file is not what it was when it was checked."""
 
 
-def read_records(file: BinaryIO, *, encoding: str = DEFAULT_ENCODING) -> Iterator[Record | BadCell]:
+def read_records(
+    file: BinaryIO,
+    *,
+    encoding: str = DEFAULT_ENCODING,
+    columns: Mapping[str, str] = NO_COLUMNS,
+) -> Iterator[Record | BadCell]:
     """Yield the records of a file from its beginning, and what stands in the way of one.
 
     Args:
         file: A file that can be read anew.
-        encoding: How its characters are encoded.
+        encoding: How its characters are encoded, where it is no workbook.
+        columns: The names of columns that are chosen by hand, by field.
 
     Raises:
         UnreadableError: The file, or what is left of it, cannot be read.
     """
+    naming = Naming(columns)
+    if is_workbook(file):
+        yield from row_records(workbook_rows(file), naming=naming, is_sheet=True)
+        return
     lines = read_lines(file, encoding=encoding)
     for skipped, line in enumerate(lines):
         if line.strip():
@@ -93,7 +120,7 @@ def read_records(file: BinaryIO, *, encoding: str = DEFAULT_ENCODING) -> Iterato
             if start == "[":
                 raise UnreadableError("is a JSON list: write one object in each line (JSONL)")
             read = jsonl_records if start == "{" else table_records
-            yield from read(whole, skipped=skipped)
+            yield from read(whole, skipped=skipped, naming=naming)
             return
     raise UnreadableError("is empty: its first line must be a header such as to,message,button1")
 
@@ -103,14 +130,16 @@ def check(
     *,
     encoding: str = DEFAULT_ENCODING,
     sender: str | None,
+    columns: Mapping[str, str] = NO_COLUMNS,
     expected: Collection[str] = (),
 ) -> Checked:
     """Look at every row of a file; but for the first ones nothing is kept of the good ones.
 
     Args:
         file: A file that can be read anew.
-        encoding: How its characters are encoded.
+        encoding: How its characters are encoded, where it is no workbook.
         sender: The number that sends where a row names none.
+        columns: The names of columns that are chosen by hand, by field.
         expected: The countries that numbers may belong to, in two letters; none for any.
     """
     good = bad = repeated = 0
@@ -120,7 +149,7 @@ def check(
     unreadable: str | None = None
     seen, contents = SeenKeys(), SeenKeys()
     try:
-        for record, built in _read(file, encoding=encoding, sender=sender):
+        for record, built in _read(file, encoding=encoding, sender=sender, columns=columns):
             if isinstance(built, ButtonMessage):
                 country = country_of(built.to)
                 if expected and not set(country.split("/")).intersection(expected):
@@ -173,7 +202,7 @@ def _foreign(record: Record | BadCell, country: str, expected: Collection[str]) 
 
 
 def _read(
-    file: BinaryIO, *, encoding: str, sender: str | None
+    file: BinaryIO, *, encoding: str, sender: str | None, columns: Mapping[str, str]
 ) -> Iterator[tuple[Record | BadCell, ButtonMessage | list[BadCell]]]:
     """Yield each record with its message, every one of which has a key, or what is wrong with it.
 
@@ -183,7 +212,7 @@ def _read(
     """
     keys = RowKeys()
     try:
-        for record in read_records(file, encoding=encoding):
+        for record in read_records(file, encoding=encoding, columns=columns):
             built = build(record, sender=sender)
             if isinstance(built, ButtonMessage) and built.key is None:
                 own = built.sender or sender or ""
@@ -203,9 +232,10 @@ class Rows:
 
     Args:
         file: The file.
-        encoding: How its characters are encoded.
+        encoding: How its characters are encoded, where it is no workbook.
         sender: The number that sends where a row names none.
         count: How many there are.
+        columns: The names of columns that are chosen by hand, by field.
     """
 
     def __init__(
@@ -215,11 +245,13 @@ class Rows:
         encoding: str = DEFAULT_ENCODING,
         sender: str | None,
         count: int,
+        columns: Mapping[str, str] = NO_COLUMNS,
     ) -> None:
         self._file = file
         self._encoding = encoding
         self._sender = sender
         self._count = count
+        self._columns = columns
         self._lines = array("Q")
 
     def __len__(self) -> int:
@@ -233,7 +265,12 @@ class Rows:
         """
         self._lines = array("Q")
         try:
-            for record, built in _read(self._file, encoding=self._encoding, sender=self._sender):
+            for record, built in _read(
+                self._file,
+                encoding=self._encoding,
+                sender=self._sender,
+                columns=self._columns,
+            ):
                 if not isinstance(built, ButtonMessage):
                     raise ChangedError(str(built[0]))
                 self._lines.append(record.line)
@@ -251,51 +288,117 @@ def build(record: Record | BadCell, *, sender: str | None) -> ButtonMessage | li
     if isinstance(record, BadCell):
         return [record]
     values = record.values
-    buttons, problems = _buttons(record)
-    own_sender = values.get("from") or None
+    problems: list[BadCell] = []
+    to = _number(record, "to", problems)
+    text = _filled(values["message"], record, "message", problems)
+    buttons, fields = _buttons(record, problems)
+    own_sender = _number(record, "from", problems) or None
     if own_sender is None and sender is None:
         problems.append(record.bad("from", NO_SENDER))
     try:
-        message = ButtonMessage(
-            values["to"],
-            _text(values["message"]),
-            # Where they could not be read, that is said already.
-            ["-"] if buttons is None else buttons,
-            own_sender,
-            values.get("key") or None,
-        )
+        message = ButtonMessage(to, text, buttons, own_sender, _key(record, problems))
     except InvalidMessageError as error:
         for problem in error.problems:
             field = "from" if problem.field == "sender" else problem.field
+            numbered = _NUMBERED.match(problem.text)
+            if field == "buttons" and numbered and int(numbered[1]) <= len(fields):
+                field = fields[int(numbered[1]) - 1]
             problems.append(record.bad(field, _cut(for_the_command_line(problem.text))))
-        return problems
-    return problems or message
+    else:
+        if not problems:
+            return message
+    return list(dict.fromkeys(problems))  # one value may be wrong in two places
 
 
-def _buttons(record: Record) -> tuple[Any, list[BadCell]]:
-    """Return the buttons of a record, or None and what is wrong with them."""
-    value = record.values["buttons"]
-    if isinstance(value, str):
-        text = value.strip()
-        if not text.startswith("["):
-            value = [part.strip() for part in text.split("|")] if text else []
-        else:
-            try:
-                value = json.loads(text)
-            except (ValueError, RecursionError):
-                problem = 'begins with [ but is no JSON list: write ["Yes", "No"], or Yes|No'
-                return None, [record.bad("buttons", problem)]
-    return ([_text(label) for label in value] if isinstance(value, list) else value), []
+def _number(record: Record, field: str, problems: list[BadCell]) -> Any:
+    """Return a number of a record as the spreadsheet's user wrote it, noting what is wrong."""
+    value = record.values.get(field)
+    if not isinstance(value, str):
+        return value
+    try:
+        return cell_number(value)
+    except CellError as error:
+        problems.append(record.bad(field, _cut(str(error))))
+        return _GOOD_NUMBER
 
 
-def _text(value: Any) -> Any:
-    """Return a text as WhatsApp is to get it; what is no text is left to the message's check.
+def _key(record: Record, problems: list[BadCell]) -> Any:
+    """Return the key of a record or None, noting what is wrong."""
+    value = record.values.get("key") or None
+    if not isinstance(value, str):
+        return value
+    try:
+        return cell_text(value)
+    except CellError as error:
+        problems.append(record.bad("key", _cut(str(error))))
+        return None
+
+
+def _filled(value: Any, record: Record, field: str, problems: list[BadCell]) -> Any:
+    """Return a text of a record with its values filled in, noting what is wrong."""
+    if not isinstance(value, str):
+        return value
+    text = filled(value, record, field)
+    if isinstance(text, str):
+        return _text(text)
+    problems += [attrs.evolve(bad, text=_cut(bad.text)) for bad in text]
+    return _GOOD_TEXT
+
+
+def _buttons(record: Record, problems: list[BadCell]) -> tuple[Any, list[str]]:
+    """Return the buttons of a record and the field of each, noting what is wrong."""
+    if record.numbered:
+        fields = [field for field in record.numbered if not _is_blank(record.values[field])]
+        value: Any = [record.values[field] for field in fields]
+    else:
+        value = record.values["buttons"]
+        if isinstance(value, str):
+            value = _button_list(value, record, problems)
+        if not isinstance(value, list):
+            return value, []
+        fields = ["buttons"] * len(value)
+    before = len(problems)
+    labels = [
+        _filled(label, record, field, problems) for label, field in zip(value, fields, strict=True)
+    ]
+    # What is wrong is said already: no two stand-ins are to look like the same label twice.
+    return (labels if len(problems) == before else [_GOOD_TEXT]), fields
+
+
+def _button_list(cell: str, record: Record, problems: list[BadCell]) -> Any:
+    """Return the buttons that one cell holds, noting what is wrong."""
+    try:
+        text = cell_text(cell).strip()
+    except CellError as error:
+        problems.append(record.bad("buttons", _cut(str(error))))
+        return [_GOOD_TEXT]
+    if not text.startswith("["):
+        return _parts(text) if text else []
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        problem = 'begins with [ but is no JSON list: write ["Yes", "No"], or Yes|No'
+        problems.append(record.bad("buttons", problem))
+        return [_GOOD_TEXT]
+
+
+def _parts(text: str) -> list[str]:
+    """Return what stands between the bars of a text."""
+    bars = [found.start() for found in _BARS.finditer(text) if found[0] == "|"]
+    starts = [0, *(bar + 1 for bar in bars)]
+    return [text[start:end].strip() for start, end in zip(starts, [*bars, None], strict=True)]
+
+
+def _is_blank(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
+def _text(value: str) -> str:
+    """Return a text as WhatsApp is to get it.
 
     NFC, because a letter such as ğ typed on a Mac may come as two characters, which count twice
     against WhatsApp's limits. Line ends become the documented line feed.
     """
-    if not isinstance(value, str):
-        return value
     return unicodedata.normalize("NFC", value).replace("\r\n", "\n").replace("\r", "\n")
 
 

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Mapping
 from typing import Any, BinaryIO, Final
 from urllib.parse import urlsplit
 
@@ -17,7 +18,7 @@ from ._exits import ALL_ACCEPTED, NOTHING_SENT, SOME_FAILED
 from ._failure import NothingSentError
 from ._ledger import Record, record_of, same_command, told_counts
 from ._opening import encoding_option, name_of, opened
-from ._options import Account, account_of, account_options
+from ._options import Account, account_of, account_options, columns_option
 from ._preflight import COST_NOTE, expect_country, preflight_lines
 from ._reading import Checked, Rows, check
 from ._report import report_lines
@@ -88,12 +89,14 @@ _NO_RECORD: Final = (
     show_default=True,
     help="How the run is shown, on standard error.",
 )
+@columns_option
 @click.option("--yes", "is_confirmed", is_flag=True, help="Do not ask.")
 @click.option("--dry-run", "is_dry", is_flag=True, help="Check the file, and send nothing.")
 def command(  # noqa: PLR0913  # one argument an option
     path: str,
     out: str | None,
     encoding: str,
+    columns: dict[str, str],
     expected: tuple[str, ...],
     ledger_path: str | None,
     campaign: str | None,
@@ -112,9 +115,10 @@ def command(  # noqa: PLR0913  # one argument an option
 ) -> int:
     """Send a file of messages.
 
-    FILE is CSV or JSONL; - is standard input. Its columns are to, message and buttons (separated
-    by | or a JSON list) or button1, button2, button3; from and key may be added. Every row is
-    checked before the first credit is spent.
+    FILE is CSV, JSONL or XLSX; - is standard input. Its columns are to, message and buttons
+    (separated by | or a JSON list) or button1, button2, button3; from and key may be added. Every
+    other column is a variable: {name} or {name|fallback} in the message or a button takes its
+    value. Every row is checked before the first credit is spent.
 
     Every message is on record in FILE.ledger before it is sent, and so is its outcome: after a
     stop, a crash or a power cut the same command goes on with what is still to be sent. What may
@@ -133,6 +137,7 @@ def command(  # noqa: PLR0913  # one argument an option
     plan = _Plan(
         account=account_of(**account),
         encoding=encoding,
+        columns=columns,
         out=out,
         record=record,
         screen_kind=screen_kind,
@@ -149,7 +154,13 @@ def command(  # noqa: PLR0913  # one argument an option
     with opened(path) as file:
         plan = plan.with_target(file)
         stamp = _stamp(file)
-        checked = check(file, encoding=encoding, sender=plan.account.sender, expected=expected)
+        checked = check(
+            file,
+            encoding=encoding,
+            sender=plan.account.sender,
+            columns=columns,
+            expected=expected,
+        )
         if checked.lacks_sender:
             raise click.UsageError(
                 "no number to send from: give --from, set MULTIWHATS_FROM, or add a column from"
@@ -177,6 +188,7 @@ class _Plan:
 
     account: Account
     encoding: str
+    columns: Mapping[str, str]
     out: str | None
     record: Record | None
     screen_kind: str
@@ -252,7 +264,13 @@ class _Plan:
                 return await send_all(client, rows, screen=screen, on_outcome=write, **options)
 
     def _rows(self, file: BinaryIO, checked: Checked) -> Rows:
-        return Rows(file, encoding=self.encoding, sender=self.account.sender, count=checked.good)
+        return Rows(
+            file,
+            encoding=self.encoding,
+            sender=self.account.sender,
+            count=checked.good,
+            columns=self.columns,
+        )
 
 
 def _tell_nothing_is_left(standing: Summary, *, only_failed: bool) -> int:

@@ -6,7 +6,7 @@ import click
 
 from ._exits import ALL_ACCEPTED, NOTHING_SENT
 from ._opening import encoding_option, name_of, opened
-from ._options import NUMBER
+from ._options import NUMBER, columns_option
 from ._preflight import COST_NOTE, expect_country, preflight_lines
 from ._reading import Checked, check
 from ._screen import many, write_out
@@ -25,8 +25,15 @@ UNNAMED: Final = "10000000000"
     help="The number that will send. [env: MULTIWHATS_FROM]",
 )
 @encoding_option
+@columns_option
 @expect_country
-def command(path: str, sender: str | None, encoding: str, expected: tuple[str, ...]) -> int:
+def command(
+    path: str,
+    sender: str | None,
+    encoding: str,
+    columns: dict[str, str],
+    expected: tuple[str, ...],
+) -> int:
     """Look at a file of messages, and send nothing.
 
     FILE is what bulk takes; - is standard input. Says which rows need mending and how, which
@@ -34,7 +41,13 @@ def command(path: str, sender: str | None, encoding: str, expected: tuple[str, .
     no account.
     """
     with opened(path) as file:
-        checked = check(file, encoding=encoding, sender=sender or UNNAMED, expected=expected)
+        checked = check(
+            file,
+            encoding=encoding,
+            sender=sender or UNNAMED,
+            columns=columns,
+            expected=expected,
+        )
     write_out(f"{name_of(path)}: {_counts(checked)}")
     for problem in checked.problems:
         write_out(f"  {problem}")

@@ -163,7 +163,7 @@ def test_jsonl_that_is_refused(line: str, complaint: str) -> None:
     ("row", "complaints"),
     [
         ("0537 493 77 66,x,y,", ["line 2, to: '••••••••••7 66' begins with 0, so it has no"]),
-        ("9.05E+11,x,y,", ["line 2, to: '••••E+11' looks like a number that a spreadsheet"]),
+        ("9.05E+11,x,y,", ["line 2, to: '••••E+11' is a number that the spreadsheet has rounded"]),
         ("905374937766,,,", ["line 2, message: is empty", "line 2, button1: is empty: a button"]),
         ("905374937766,x,y,y", ["line 2, button1: has 'y' twice"]),
         (
@@ -227,9 +227,12 @@ def test_no_number_to_send_from() -> None:
         (b"to,message,button1,Button 1\n", "has two columns for the same: button1 (column 3)"),
         (b"to,message,button1,buttons\n", "has a column buttons and a column button1: keep one"),
         (b"905374937766,Merhaba,Evet\n", "Its first line has: ••••••••7766, Merhaba, Evet"),
-        (HEADER.encode() + b"905374937766,\xdeehir,Evet,\n", "line 2 is not UTF-8: save the file"),
+        (
+            HEADER.encode() + b"905374937766,\xdeehir,Evet,\n",
+            "line 2 is not UTF-8 (byte 0xDE at position 14): save",
+        ),
         ((HEADER + ROW).encode("utf-16"), "is UTF-16: save it as 'CSV UTF-8', or give --encoding"),
-        (b"PK\x03\x04\x14\x00", "is an Excel workbook or a ZIP file"),
+        (b"PK\x03\x04\x14\x00", "is a ZIP file, or a workbook that is damaged"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1", "is an old Excel workbook"),
         (HEADER.encode() + b"9\x005\n", "line 2 holds a NUL character"),
         (
@@ -260,10 +263,10 @@ def test_a_named_encoding(encoding: str) -> None:
 @pytest.mark.parametrize(
     ("encoding", "content", "words"),
     [
-        ("cp1254", b"to\n\x8d", "line 2 is not cp1254: give --encoding its right name"),
+        ("cp1254", b"to\n\x8d", "line 2 is not cp1254 (byte 0x8D at position 1): give"),
         ("utf-16", b"t", "it is not utf-16"),
         ("utf-16-le", b"t\x00\x00\xdc\x00", "it is not utf-16-le"),
-        ("utf-8-sig", "to\rş".encode("cp1254"), "line 1 is not UTF-8"),
+        ("utf-8-sig", "to\rş".encode("cp1254"), "line 2 is not UTF-8 (byte 0xFE at position 1)"),
     ],
 )
 def test_a_wrong_encoding(encoding: str, content: bytes, words: str) -> None:
