@@ -63,7 +63,7 @@ def page(figures: Figures, at: datetime) -> str:
             _section("How long a message took", _latency(figures.latency)),
             _section("What was not accepted", _errors(figures.errors)),
             _section("Unknown: look them up", _unknown(figures)),
-            _section("Found out by hand", _resolved(figures)),
+            _resolved(figures),
             _section("Attempts", _attempts(figures)),
             "</main>\n</body>\n</html>\n",
         )
@@ -102,7 +102,7 @@ def _numbers(summary: Summary) -> str:
     parts: list[str] = []
     for state in STATES:
         count = getattr(summary, state)
-        share = f" · {count / total:.1%}" if total else ""
+        share = f"<small>{count / total:.1%}</small>" if total else ""
         label = state.replace("_", " ")
         cards.append(f'<div class="{state}"><b>{count:,}</b>{label}{share}</div>')
         if count:
@@ -161,27 +161,38 @@ def _latency(latency: Latency | None) -> str:
         f'width="0.9" height="{100 * count / most:.2f}"/>'
         for place, (_, _, count) in enumerate(latency.bins)
     )
-    ends = f"<span>{latency.bins[0][0]:g} s</span><span>{latency.bins[-1][1]:g} s</span>"
+    marks = [latency.bins[0][0], *(high for _, high, _ in latency.bins)]
+    labels_below = "".join(_mark(place, end, len(marks) - 1) for place, end in enumerate(marks))
     return (
         f"<p>{told}, from the first attempt to the answer, pauses included.</p>\n"
         f'<svg viewBox="0 0 {len(latency.bins)} 100" preserveAspectRatio="none" role="img" '
-        f'aria-label="How long messages took">{bars}</svg>\n<div class="ticks">{ends}</div>'
+        f'aria-label="How long messages took">{bars}</svg>\n<div class="marks">{labels_below}</div>'
     )
+
+
+def _mark(place: int, end: float, last: int) -> str:
+    """Return the label below the end of a bin; of many only every third, and the last."""
+    is_shown = place == last or (place % 3 == 0 and place < last - 1)
+    return f'<span style="left:{100 * place / last:.2f}%">{end:g} s</span>' if is_shown else ""
 
 
 def _seconds(value: float) -> str:
     return f"{value:.3f} s" if value < 1 else f"{value:,.1f} s"
 
 
-def _table(heads: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+def _table(heads: tuple[str, ...], rows: Iterable[Iterable[object]], kind: str = "") -> str:
     head = "".join(f"<th>{name}</th>" for name in heads)
-    body = "".join(
-        f"<tr>{''.join(f'<td>{_text(cell)}</td>' for cell in row)}</tr>\n" for row in rows
-    )
+    body = "".join(f"<tr>{_cells(heads, row)}</tr>\n" for row in rows)
     return (
-        f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>\n{body}</tbody></table>'
-        "</div>"
+        f'<div class="wide {kind}"><table><thead><tr>{head}</tr></thead><tbody>\n{body}</tbody>'
+        "</table></div>"
     )
+
+
+def _cells(heads: tuple[str, ...], row: Iterable[object]) -> str:
+    """Return the cells of a row; each has its heading with it, for a narrow screen."""
+    cells = zip(heads, row, strict=True)
+    return "".join(f'<td data-head="{head}">{_text(cell)}</td>' for head, cell in cells)
 
 
 def _errors(errors: tuple[ErrorKind, ...]) -> str:
@@ -211,7 +222,7 @@ def _unknown(figures: Figures) -> str:
 
 def _resolved(figures: Figures) -> str:
     count = figures.resolved_count
-    return _list(figures.resolved, count) if count else "<p>Nothing.</p>"
+    return _section("Found out by hand", _list(figures.resolved, count)) if count else ""
 
 
 def _list(listed: tuple[Listed, ...], count: int) -> str:
@@ -220,7 +231,7 @@ def _list(listed: tuple[Listed, ...], count: int) -> str:
         for each in listed
     )
     more = count - len(listed)
-    return _table(("Row", "Number", "State", "Why"), rows) + (
+    return _table(("Row", "Number", "State", "Why"), rows, "list") + (
         f"<p>… and {more:,} more.</p>" if more else ""
     )
 

@@ -100,6 +100,22 @@ def test_a_page_of_what_was_not_tried(tmp_path: Path) -> None:
         assert "there is nothing to measure" in text
 
 
+def test_what_was_put_off_has_no_error_yet(tmp_path: Path) -> None:
+    """A run that ended in the pause before another attempt leaves a message that is not sent."""
+    path = tmp_path / "a.ledger"
+
+    async def leave() -> None:
+        async with SQLiteLedger(path) as ledger:
+            run = await ledger.begin("spring", sender="908503080335")
+            await run.load(0, [ButtonMessage("905374937766", "x", ["y"])])
+            (claim,) = await run.claim(1)
+            await claim.intend()
+            await claim.postpone()
+
+    anyio.run(leave)
+    assert "Nothing that was tried has failed" in page_of(path, "spring")
+
+
 def test_many_kinds_and_many_unknown(
     cli: Cli, serve: Serve, table: Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
