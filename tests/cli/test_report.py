@@ -1,7 +1,11 @@
 """``multiwhats report --html``: one page that a manager can read, and nobody can misuse."""
 
+import json
 import re
+import sqlite3
+import tracemalloc
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
@@ -10,7 +14,7 @@ from typing import Any
 import anyio
 import pytest
 
-from multiwhats_async import ButtonMessage, SQLiteLedger
+from multiwhats_async import ButtonMessage, InvalidRequestError, SQLiteLedger
 from multiwhats_async.cli._html import page
 from multiwhats_async.ledger import _figures
 from multiwhats_async.ledger._figures import bin_edges, figures_of, step_width
@@ -152,3 +156,46 @@ def test_steps_and_bins_are_bounded() -> None:
     assert bin_edges(0.0, 0.0) == [0.001, 0.0015]
     assert bin_edges(0.12, 0.4) == [0.1, 0.15, 0.2, 0.3, 0.5]
     assert all(len(bin_edges(0.001, 10**power)) <= 20 for power in range(7))
+
+
+def test_twenty_thousand_messages_take_little_memory(tmp_path: Path) -> None:
+    """They are counted in the database: making the page takes less than 2 MB."""
+    path = tmp_path / "a.ledger"
+    count = 20_000
+    error = json.dumps(InvalidRequestError("no", status_code=422, detail="ğ 👋").to_dict())
+
+    async def load() -> None:
+        async with SQLiteLedger(path) as ledger:
+            await ledger.begin("big")
+
+    anyio.run(load)
+    with closing(sqlite3.connect(path)) as db, db:
+        db.executemany(
+            "INSERT INTO message (campaign, key, position, sender, has_own_sender, recipient, text,"
+            " buttons, state, attempts, elapsed, changed_at) VALUES (1, ?, ?, '908503080335', 0,"
+            " '905374937766', 'x', '[\"y\"]', ?, 1, 0.2, ?)",
+            (
+                (str(n), n, "rejected" if n % 2 else "accepted", 1_790_000_000 + n / 10)
+                for n in range(count)
+            ),
+        )
+        db.execute(
+            "INSERT INTO detail (message, receipt, error)"
+            " SELECT id, iif(state = 'accepted', '{}', NULL),"
+            " iif(state = 'rejected', ?, NULL) FROM message",
+            (error,),
+        )
+    figures = anyio.run(figures_of, SQLiteLedger(path), "big")
+    tracemalloc.start()
+    text = checked(page(anyio.run(figures_of, SQLiteLedger(path), "big"), AT))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2_000_000
+    assert len(text) < 100_000
+    (kind,) = figures.errors
+    assert (kind.count, kind.detail) == (count // 2, "ğ 👋")
+    assert figures.latency is not None
+    assert figures.latency.percentiles == (0.2, 0.2, 0.2, 0.2)
+    assert figures.course is not None
+    assert figures.course.length <= 121
+    assert sum(accepted + others for _, accepted, others in figures.course.steps) == count
