@@ -199,10 +199,11 @@ def _errors(errors: tuple[ErrorKind, ...]) -> str:
     if not errors:
         return "<p>Nothing that was tried has failed.</p>"
     heads = ("What", "How many", "What it means", "What to do", "What was said first")
-    return _table(heads, map(_error, errors))
+    return _table(heads, map(error_cells, errors))
 
 
-def _error(kind: ErrorKind) -> tuple[str, ...]:
+def error_cells(kind: ErrorKind) -> tuple[str, str, str, str, str]:
+    """Return what a kind of errors is, how many, what it means, what to do, what was said."""
     told = [kind.certainty.value.replace("_", " ")]
     told += [str(part) for part in (kind.status_code, kind.cause) if part is not None]
     means, way_out = _MEANINGS.get(kind.error, _OTHER)

@@ -13,14 +13,14 @@ from .._certainty import Certainty
 from .._secret import mask_number
 from ..errors import NOT_TRIED
 from ..ledger import SQLiteLedger
-from ..ledger._figures import figures_of
+from ..ledger._figures import Figures, figures_of
 from ..outcomes import Outcome, Summary
 from ._exits import ALL_ACCEPTED
-from ._html import MARK, page
+from ._html import MARK, error_cells, page
 from ._ledger import existing_ledger
 from ._report import UNKNOWN_NOTE, error_text
 from ._results import STANDARD_OUTPUT, WriteResult, check_target, open_results
-from ._screen import write_out
+from ._screen import duration, write_out
 
 SHOWN: Final = 10
 """Messages of each certainty that are listed; ``--out`` has them all."""
@@ -96,6 +96,8 @@ async def _report(
         for summary in summaries:
             for line in _counts(summary, ledger.path):
                 write_out(line)
+            for line in _course(await figures_of(ledger, summary.campaign)):
+                write_out(line)
             kinds = LISTED if certainty is None else (certainty,)
             for kind in kinds:
                 await _list(ledger, summary, kind, is_whole=certainty is not None)
@@ -154,6 +156,18 @@ def _counts(summary: Summary, path: Path | None) -> Iterator[str]:
     }
     for label, count in rows.items():
         yield f"  {label:<9} {count:>11,}"
+
+
+def _course(figures: Figures) -> Iterator[str]:
+    """Yield how long a campaign took, and what went wrong by kind."""
+    begun, ended = figures.begun_at, figures.ended_at
+    if begun is not None and ended is not None:
+        yield f"  duration  {duration(ended - begun):>11}"
+    if figures.errors:
+        yield "By kind:"
+    for kind in figures.errors:
+        what, count, means, way_out, _ = error_cells(kind)
+        yield f"  {count} {what}: {means} {way_out}"
 
 
 async def _list(
