@@ -1,5 +1,7 @@
 """``multiwhats report``: what has become of a campaign, from its ledger."""
 
+import os
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
 from datetime import datetime
@@ -31,6 +33,16 @@ CERTAINTIES: Final = (
     Certainty.NOT_SENT,
     Certainty.UNKNOWN,
 )
+WIDTH: Final = 48
+"""Characters of the bar of states."""
+
+BAR: Final = {
+    "accepted": ("green", "█"),
+    "rejected": ("red", "▓"),
+    "unknown": ("magenta", "▒"),
+    "not_sent": ("yellow", "░"),
+    "pending": ("bright_black", "·"),
+}
 LISTED: Final = (Certainty.UNKNOWN, Certainty.REJECTED, Certainty.NOT_SENT)
 """What a person asks for first."""
 
@@ -94,10 +106,7 @@ async def _report(
         if out == STANDARD_OUTPUT:
             return
         for summary in summaries:
-            for line in _counts(summary, ledger.path):
-                write_out(line)
-            for line in _course(await figures_of(ledger, summary.campaign)):
-                write_out(line)
+            await _tell(ledger, summary)
             kinds = LISTED if certainty is None else (certainty,)
             for kind in kinds:
                 await _list(ledger, summary, kind, is_whole=certainty is not None)
@@ -156,6 +165,27 @@ def _counts(summary: Summary, path: Path | None) -> Iterator[str]:
     }
     for label, count in rows.items():
         yield f"  {label:<9} {count:>11,}"
+
+
+async def _tell(ledger: SQLiteLedger, summary: Summary) -> None:
+    """Print a campaign in figures."""
+    for line in _counts(summary, ledger.path):
+        write_out(line)
+    if sys.stdout.isatty():
+        write_out(_bar(summary))
+    for line in _course(await figures_of(ledger, summary.campaign)):
+        write_out(line)
+
+
+def _bar(summary: Summary) -> str:
+    """Return the share of each state as a bar; with ``NO_COLOR`` the shades tell them apart."""
+    is_plain = bool(os.environ.get("NO_COLOR"))
+    parts: list[str] = []
+    for state, (colour, shade) in BAR.items():
+        count = getattr(summary, state)
+        cells = max(1, round(WIDTH * count / summary.total)) if count else 0
+        parts.append(shade * cells if is_plain else click.style("█" * cells, fg=colour))
+    return f"  {''.join(parts)}"
 
 
 def _course(figures: Figures) -> Iterator[str]:

@@ -199,3 +199,17 @@ def test_twenty_thousand_messages_take_little_memory(tmp_path: Path) -> None:
     assert figures.course is not None
     assert figures.course.length <= 121
     assert sum(accepted + others for _, accepted, others in figures.course.steps) == count
+
+
+def test_a_bar_of_states_on_a_terminal(
+    cli: Cli, serve: Serve, table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In colours, or with NO_COLOR in shades; off a terminal there is none."""
+    serve(Emulator(faults=FaultPlan(["422@nth:1"]), magic_numbers=False))
+    path = table(48)
+    assert cli("bulk", path, "--yes", "--max-concurrency", "1").code == 1
+    assert "█" not in cli("report", path).out
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert "█" * 47 in cli("report", path).out
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "  " + "█" * 47 + "▓\n" in cli("report", path).out
