@@ -1,7 +1,10 @@
 """``multiwhats report``: what has become of a campaign, from its ledger."""
 
+import os
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -12,12 +15,14 @@ from .._certainty import Certainty
 from .._secret import mask_number
 from ..errors import NOT_TRIED
 from ..ledger import SQLiteLedger
+from ..ledger._figures import Figures, figures_of
 from ..outcomes import Outcome, Summary
 from ._exits import ALL_ACCEPTED
+from ._html import MARK, error_cells, page
 from ._ledger import existing_ledger
 from ._report import UNKNOWN_NOTE, error_text
 from ._results import STANDARD_OUTPUT, WriteResult, check_target, open_results
-from ._screen import write_out
+from ._screen import duration, write_out
 
 SHOWN: Final = 10
 """Messages of each certainty that are listed; ``--out`` has them all."""
@@ -28,6 +33,16 @@ CERTAINTIES: Final = (
     Certainty.NOT_SENT,
     Certainty.UNKNOWN,
 )
+WIDTH: Final = 48
+"""Characters of the bar of states."""
+
+BAR: Final = {
+    "accepted": ("green", "█"),
+    "rejected": ("red", "▓"),
+    "unknown": ("magenta", "▒"),
+    "not_sent": ("yellow", "░"),
+    "pending": ("bright_black", "·"),
+}
 LISTED: Final = (Certainty.UNKNOWN, Certainty.REJECTED, Certainty.NOT_SENT)
 """What a person asks for first."""
 
@@ -46,7 +61,12 @@ LISTED: Final = (Certainty.UNKNOWN, Certainty.REJECTED, Certainty.NOT_SENT)
     metavar="FILE",
     help="Write the outcomes to a new file: .jsonl or .csv; - is JSONL on standard output.",
 )
-def command(path: str, campaign: str | None, word: str | None, out: str | None) -> int:
+@click.option(
+    "--html", metavar="FILE", help="Write one page with pictures, for a browser or for paper."
+)
+def command(
+    path: str, campaign: str | None, word: str | None, out: str | None, html: str | None
+) -> int:
     """Show what has become of a campaign.
 
     LEDGER is the file in which it is on record, or the file of messages that it belongs to. What a
@@ -55,35 +75,75 @@ def command(path: str, campaign: str | None, word: str | None, out: str | None) 
     ledger = SQLiteLedger(existing_ledger(path))
     if out is not None:
         check_target(out)
+    if html is not None:
+        _check_page(Path(html))
     certainty = None if word is None else Certainty(word)
-    anyio.run(_report, ledger, campaign, certainty, out)
+    anyio.run(_report, ledger, campaign, certainty, out, html)
     return ALL_ACCEPTED
 
 
 async def _report(
-    ledger: SQLiteLedger, campaign: str | None, certainty: Certainty | None, out: str | None
+    ledger: SQLiteLedger,
+    campaign: str | None,
+    certainty: Certainty | None,
+    out: str | None,
+    html: str | None,
 ) -> None:
     async with ledger:
         names = await ledger.campaigns() if campaign is None else (campaign,)
         summaries = [await ledger.summary(name) for name in names]
-        if out is not None and len(names) != 1:
+        option = "--out" if out is not None else "--html"
+        if (out is not None or html is not None) and len(names) != 1:
             listed = ", ".join(names) or "none"
             raise click.UsageError(
-                f"--out writes one campaign: add --campaign; there are: {listed}"
+                f"{option} writes one campaign: add --campaign; there are: {listed}"
             )
+        if html is not None:
+            _write_page(Path(html), page(await figures_of(ledger, names[0]), _now()))
         if out is not None:
             with open_results(out, place="row") as write:
                 await _export(ledger.outcomes(names[0], certainty), write)
         if out == STANDARD_OUTPUT:
             return
         for summary in summaries:
-            for line in _counts(summary, ledger.path):
-                write_out(line)
+            await _tell(ledger, summary)
             kinds = LISTED if certainty is None else (certainty,)
             for kind in kinds:
                 await _list(ledger, summary, kind, is_whole=certainty is not None)
         if any(summary.unknown for summary in summaries):
             click.echo(UNKNOWN_NOTE, err=True)
+
+
+def _now() -> datetime:
+    return datetime.now().astimezone()
+
+
+def _check_page(path: Path) -> None:
+    """Refuse to overwrite what is no page of ours.
+
+    Raises:
+        click.UsageError: It is something else.
+    """
+    if not path.exists():
+        return
+    if path.is_file():
+        with path.open("rb") as file:
+            if MARK.encode() in file.read(1000):
+                return
+    raise click.UsageError(f"--html {path} is there already, and no report: give another name")
+
+
+def _write_page(path: Path, text: str) -> None:
+    """Write a page.
+
+    Raises:
+        click.UsageError: It cannot be written.
+    """
+    try:
+        path.write_text(text, "utf-8", newline="\n")
+    except OSError as error:
+        raise click.UsageError(f"cannot write --html {path}: {error.strerror}") from None
+    click.echo(f"The page is in {path}", err=True)
 
 
 async def _export(outcomes: AsyncIterator[Outcome], write: WriteResult) -> None:
@@ -105,6 +165,39 @@ def _counts(summary: Summary, path: Path | None) -> Iterator[str]:
     }
     for label, count in rows.items():
         yield f"  {label:<9} {count:>11,}"
+
+
+async def _tell(ledger: SQLiteLedger, summary: Summary) -> None:
+    """Print a campaign in figures."""
+    for line in _counts(summary, ledger.path):
+        write_out(line)
+    if sys.stdout.isatty():
+        write_out(_bar(summary))
+    for line in _course(await figures_of(ledger, summary.campaign)):
+        write_out(line)
+
+
+def _bar(summary: Summary) -> str:
+    """Return the share of each state as a bar; with ``NO_COLOR`` the shades tell them apart."""
+    is_plain = bool(os.environ.get("NO_COLOR"))
+    parts: list[str] = []
+    for state, (colour, shade) in BAR.items():
+        count = getattr(summary, state)
+        cells = max(1, round(WIDTH * count / summary.total)) if count else 0
+        parts.append(shade * cells if is_plain else click.style("█" * cells, fg=colour))
+    return f"  {''.join(parts)}"
+
+
+def _course(figures: Figures) -> Iterator[str]:
+    """Yield how long a campaign took, and what went wrong by kind."""
+    begun, ended = figures.begun_at, figures.ended_at
+    if begun is not None and ended is not None:
+        yield f"  duration  {duration(ended - begun):>11}"
+    if figures.errors:
+        yield "By kind:"
+    for kind in figures.errors:
+        what, count, means, way_out, _ = error_cells(kind)
+        yield f"  {count} {what}: {means} {way_out}"
 
 
 async def _list(

@@ -421,11 +421,14 @@ def test_report_tells_what_has_become_of_a_campaign(cli: Cli, mixed: Path) -> No
         "  total               6",
         "  credits             4",
     ]
-    assert lines[8] == "Unknown:"
-    assert lines[9].startswith("  row 4, ••••••••0003, key ")
-    assert "it may have gone out" in lines[9]
-    assert lines[10] == "Rejected:"
-    assert "row 2, ••••••••0001, key" in lines[11]
+    assert lines[8].startswith("  duration ")
+    assert lines[9] == "By kind:"
+    assert any(line.startswith("  1 rejected · 422: The server refused") for line in lines)
+    place = lines.index("Unknown:")
+    assert lines[place + 1].startswith("  row 4, ••••••••0003, key ")
+    assert "it may have gone out" in lines[place + 1]
+    assert lines[place + 2] == "Rejected:"
+    assert "row 2, ••••••••0001, key" in lines[place + 3]
     assert "905000000003" not in said.out
     assert "look into the account" in said.err
 
