@@ -49,6 +49,43 @@ def page(figures: Figures, at: datetime) -> str:
         at: When the report is made; its time zone is that of the page.
     """
     name = _text(figures.summary.campaign)
+    return _document(
+        name,
+        _head(figures, name, at),
+        _numbers(figures.summary),
+        _section("Over time", _course(figures.course, at.tzinfo)),
+        _section("How long a message took", _latency(figures.latency)),
+        _section("What was not accepted", _errors(figures.errors)),
+        _section("Unknown: look them up", _unknown(figures)),
+        _resolved(figures),
+        _section("Attempts", _attempts(figures)),
+    )
+
+
+def running_page(summary: Summary, course: Course | None, told: str, at: datetime) -> str:
+    """Return the page of a campaign that is still being sent.
+
+    Args:
+        summary: Its counts so far.
+        course: Its outcomes over time, or None.
+        told: How far it is, in words.
+        at: When it was so; its time zone is that of the page.
+    """
+    name = _text(summary.campaign)
+    return _document(
+        name,
+        f"<header><h1>{name}</h1>\n<p>Still being sent: {_text(told)}</p>\n{_as_of(at)}</header>",
+        _numbers(summary),
+        _section("Over time", _course(course, at.tzinfo)),
+        _section(
+            "Everything else",
+            "<p>How long messages took, what was not accepted and why, stands in the ledger, which "
+            "the run is writing. Make this page again when it has ended.</p>",
+        ),
+    )
+
+
+def _document(name: str, *parts: str) -> str:
     style = files("multiwhats_async.cli").joinpath("report.css").read_text("utf-8")
     policy = "default-src 'none'; style-src 'unsafe-inline'"
     return "\n".join(
@@ -57,17 +94,14 @@ def page(figures: Figures, at: datetime) -> str:
             f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             f"<title>{name}: report</title>\n<style>\n{style}</style>\n</head>\n<body>\n<main>",
-            _head(figures, name, at),
-            _numbers(figures.summary),
-            _section("Over time", _course(figures, at.tzinfo)),
-            _section("How long a message took", _latency(figures.latency)),
-            _section("What was not accepted", _errors(figures.errors)),
-            _section("Unknown: look them up", _unknown(figures)),
-            _resolved(figures),
-            _section("Attempts", _attempts(figures)),
+            *parts,
             "</main>\n</body>\n</html>\n",
         )
     )
+
+
+def _as_of(at: datetime) -> str:
+    return f'<p class="soft">As of {at:%d %B %Y, %H:%M:%S} ({at:%Z})</p>'
 
 
 def _text(value: object) -> str:
@@ -91,8 +125,7 @@ def _head(figures: Figures, name: str, at: datetime) -> str:
         when = f"{_time(begun, at.tzinfo)}, for {duration(ended - begun)}"
     senders = ", ".join(mask_number(sender) for sender, _ in figures.senders) or "nobody yet"
     return (
-        f"<header><h1>{name}</h1>\n<p>{when} · sent by {escape(senders)}</p>\n"
-        f'<p class="soft">As of {at:%d %B %Y, %H:%M:%S} ({at:%Z})</p></header>'
+        f"<header><h1>{name}</h1>\n<p>{when} · sent by {escape(senders)}</p>\n{_as_of(at)}</header>"
     )
 
 
@@ -114,8 +147,7 @@ def _numbers(summary: Summary) -> str:
     )
 
 
-def _course(figures: Figures, zone: tzinfo | None) -> str:
-    course = figures.course
+def _course(course: Course | None, zone: tzinfo | None) -> str:
     if course is None or not course.is_drawable:
         return "<p>Too little came in to draw its course: the outcomes have at most one moment.</p>"
     most = max(accepted + others for _, accepted, others in course.steps)

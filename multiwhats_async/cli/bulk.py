@@ -25,6 +25,7 @@ from ._report import report_lines
 from ._results import STANDARD_OUTPUT, check_target, next_target, open_results
 from ._screen import AUTO, KINDS, Screen, many, open_screen
 from ._sending import Sent, send_all
+from ._status import StatusScreen
 
 _NO_RECORD: Final = (
     "No record is kept of what is no file: "
@@ -258,6 +259,8 @@ class _Plan:
         return sent.exit_code
 
     async def _send(self, client: AsyncMultiWhats, rows: Rows, screen: Screen) -> Sent:
+        if self.record is not None:
+            screen = StatusScreen(screen, self.record.path, self.record.campaign)
         options = self.limits | ({} if self.record is None else self.record.options())
         with open_results(self.out) as write, screen:
             async with client:

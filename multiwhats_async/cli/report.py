@@ -18,11 +18,12 @@ from ..ledger import SQLiteLedger
 from ..ledger._figures import Figures, figures_of
 from ..outcomes import Outcome, Summary
 from ._exits import ALL_ACCEPTED
-from ._html import MARK, error_cells, page
+from ._html import MARK, error_cells, page, running_page
 from ._ledger import existing_ledger
 from ._report import UNKNOWN_NOTE, error_text
 from ._results import STANDARD_OUTPUT, WriteResult, check_target, open_results
 from ._screen import duration, write_out
+from ._status import Status, running
 
 SHOWN: Final = 10
 """Messages of each certainty that are listed; ``--out`` has them all."""
@@ -70,13 +71,24 @@ def command(
     """Show what has become of a campaign.
 
     LEDGER is the file in which it is on record, or the file of messages that it belongs to. What a
-    process that died had under way is shown as unknown.
+    process that died had under way is shown as unknown. Of a campaign that is still being sent it
+    shows how far it is.
     """
-    ledger = SQLiteLedger(existing_ledger(path))
+    file = existing_ledger(path)
+    ledger = SQLiteLedger(file)
     if out is not None:
         check_target(out)
     if html is not None:
         _check_page(Path(html))
+    status = running(file)
+    if status is not None and campaign in {None, status.campaign}:
+        if out is not None or word is not None:
+            raise click.UsageError(
+                f"process {status.pid} is sending this campaign: --out and --certainty read its "
+                "ledger, when the run has ended"
+            )
+        _tell_running(status, file, None if html is None else Path(html))
+        return ALL_ACCEPTED
     certainty = None if word is None else Certainty(word)
     anyio.run(_report, ledger, campaign, certainty, out, html)
     return ALL_ACCEPTED
@@ -112,6 +124,31 @@ async def _report(
                 await _list(ledger, summary, kind, is_whole=certainty is not None)
         if any(summary.unknown for summary in summaries):
             click.echo(UNKNOWN_NOTE, err=True)
+
+
+def _tell_running(status: Status, path: Path, html: Path | None) -> None:
+    """Print, or draw, how far a run is that another process goes on with."""
+    summary = status.summary()
+    told = _how_far(status)
+    if html is not None:
+        at = datetime.fromtimestamp(status.at).astimezone()
+        _write_page(html, running_page(summary, status.over_time(), told, at))
+    for line in _counts(summary, path):
+        write_out(line)
+    write_out(f"  still being sent by process {status.pid}: {told}")
+
+
+def _how_far(status: Status) -> str:
+    """Return how far a run is, in words."""
+    progress = status.progress
+    parts = [f"{progress['in_flight']:,} in flight"]
+    if progress["skipped"]:
+        parts.append(f"{progress['skipped']:,} skipped, as known from before")
+    if progress["eta"] is not None:
+        parts.append(f"{duration(progress['eta'])} left")
+    if progress["paused_because"] is not None:
+        parts.append(f"paused: {progress['paused_because']}")
+    return " · ".join(parts)
 
 
 def _now() -> datetime:
