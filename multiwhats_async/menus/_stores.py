@@ -342,8 +342,11 @@ class SQLiteMenuStore(_Entered):
                 f"{self._path} lies on a network file system ({kind}), whose locks cannot keep two "
                 "programs apart: put it on a disk of this machine"
             )
-        # Not for every user's eyes; the files beside it take its rights over.
-        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
+        # Not for every user's eyes; the files beside it take its rights over. Only where it is not
+        # there: to close a file is to drop all locks that this process has on it (POSIX), those of
+        # another store too.
+        with suppress(FileExistsError):
+            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         # The thread is the worker's, and the one that closes it may be another.
         database = self._database = sqlite3.connect(
             self._path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False

@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -306,3 +307,30 @@ async def test_a_cancelled_save_is_whole(tmp_path: Path) -> None:
             await store.save(SESSION, expected=0)
         kept = await load(store)
         assert await store.save(attrs.evolve(SESSION, version=2), expected=0 if kept is None else 1)
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="the locks are asked for as Linux lays them out"
+)
+async def test_a_second_store_leaves_the_firsts_locks(tmp_path: Path) -> None:
+    """To close a file of one's own is to drop all of one's locks on it: nothing here does."""
+    path = tmp_path / "menus.db"
+    ask = (
+        "import fcntl, os, struct, sys\n"
+        "asked = struct.pack('hhqqi4x', fcntl.F_WRLCK, os.SEEK_SET, 0x40000002, 510, 0)\n"
+        "told = fcntl.fcntl(open(sys.argv[1], 'rb'), fcntl.F_GETLK, asked)\n"
+        "print(struct.unpack('hhqqi4x', told)[0] != fcntl.F_UNLCK)\n"
+    )
+
+    async def is_locked() -> bool:
+        done = await anyio.run_process([sys.executable, "-c", ask, str(path)])
+        return done.stdout == b"True\n"
+
+    async with SQLiteMenuStore(path) as first:
+        await first.save(SESSION, expected=0)
+        assert await is_locked()
+        async with SQLiteMenuStore(path) as second:
+            assert await load(second) is not None
+            assert await is_locked()
+        assert await is_locked()
+    assert not await is_locked()
