@@ -29,7 +29,13 @@ KEY_OPTION: Final = "--api-key"
 NO_SECRETS: Final = (MASK, "sandbox")
 """The sandbox's own key is a word of this program's sentences."""
 
-_LONG_DIGITS: Final = re.compile(r"\d{7,}")
+_LONG_DIGITS: Final = re.compile(
+    r"""\d{7,}                                 # 905374937766
+      | \+\d(?:[ ().\-/]{0,2}\d){6,}            # +90 (537) 493-77-66
+      | \b\d{2,4}(?:[ ]\d{2,4}){2,}[ ]\d{2,4}\b  # 0537 493 77 66
+    """,
+    re.VERBOSE,
+)
 _PYTHON_ONLY: Final = re.compile(r",? or pass limits=None( to switch WhatsApp's limits off)?")
 
 
@@ -40,7 +46,7 @@ class NothingSentError(click.ClickException):
 
 
 def masked(text: str) -> str:
-    """Return a text in which every run of digits as long as a phone number is masked."""
+    """Return a text in which what may be a phone number is masked, written in groups or not."""
     return _LONG_DIGITS.sub(lambda found: mask_number(found[0]), text)
 
 
