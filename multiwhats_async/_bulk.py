@@ -122,6 +122,7 @@ class BulkRun:
             paused_for, because = self._pace.held(now)
         return Progress(
             **self._tally.by_word(),
+            retries=self._tally.retries,
             credits=self._tally.credits,
             elapsed=now - began,
             stopped_by=stop.reason if stop else None,

@@ -38,6 +38,7 @@ class Tally:
         self._doubtful = 0
         self._dearest: int | float = 1  # what a message costs at most, as far as is known
         self.credits: int | float = 0
+        self.retries = 0
 
     def add(self, outcome: Outcome, *, doubts_before: int) -> None:
         """Count one outcome.
@@ -49,6 +50,7 @@ class Tally:
         self._counts[outcome.certainty] += 1
         self._doubtful += max(0, outcome.unknown_attempts - doubts_before)
         self.credits += outcome.credits
+        self.retries += max(0, outcome.attempts - 1)
         self._dearest = max(self._dearest, outcome.credits)
 
     def add_untried(self, counts: Mapping[Certainty, int]) -> None:

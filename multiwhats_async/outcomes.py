@@ -150,6 +150,7 @@ class Counts:
         not_sent: Messages that provably did not reach it.
         unknown: Messages of which neither is known.
         skipped: Messages not tried, as their key already had its outcome.
+        retries: Attempts beyond each message's first, of those that have their outcome.
         credits: What the accepted ones cost, in credits.
         elapsed: Seconds since the run began, or that it lasted.
         stopped_by: Why the run ended before its input did, or None.
@@ -161,6 +162,7 @@ class Counts:
     not_sent: int = 0
     unknown: int = 0
     skipped: int = 0
+    retries: int = 0
     credits: int | float = 0
     elapsed: float = 0.0
     stopped_by: StopReason | None = None
@@ -183,6 +185,7 @@ class Counts:
 
     def _counts(self) -> dict[str, Any]:
         return {certainty.value: self[certainty] for certainty in Certainty} | {
+            "retries": self.retries,
             "credits": self.credits,
             "elapsed": self.elapsed,
             "messages_per_second": self.messages_per_second,

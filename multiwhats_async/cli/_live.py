@@ -93,5 +93,7 @@ def _counts(progress: Progress) -> Text:
     for word, style in WORDS.items():
         if count := getattr(progress, word):
             line.append(f"{word.replace('_', ' ')} {count:,}  ", style=style)
+    if progress.retries:
+        line.append(f"retries {progress.retries:,}  ")
     line.append(f"in flight {progress.in_flight:,}  credits {progress.credits:,}")
     return line

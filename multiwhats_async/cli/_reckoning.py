@@ -67,7 +67,7 @@ def reckoning_lines(reckoning: Reckoning) -> Iterator[Line]:
         ("total", report.total),
         ("credits", report.credits),
         ("attempts", sent.attempts),
-        ("retries", sent.retries),
+        ("retries", report.retries),
         ("refused", reckoning.refused),
     ]
     theirs = [

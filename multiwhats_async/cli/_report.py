@@ -22,7 +22,7 @@ def report_lines(sent: Sent) -> Iterator[Line]:
     rows = [(word.replace("_", " "), getattr(report, word), style) for word, style in WORDS.items()]
     rows.append(("total", report.total, "bold"))
     rows.append(("credits", report.credits, ""))
-    rows.append(("retries", sent.retries, ""))
+    rows.append(("retries", report.retries, ""))
     for label, count, style in rows:
         yield Line(f"  {label:<9} {count:>11,}", style if count else "")
     yield Line(f"  {speed(sent)}")

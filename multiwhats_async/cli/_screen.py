@@ -168,6 +168,8 @@ def progress_line(progress: Progress) -> str:
     """Return where a run stands as one line."""
     parts = [f"{progress.finished:,} {of_total(progress)}"]
     parts += counts(progress)
+    if progress.retries:
+        parts.append(f"{progress.retries:,} retries")
     parts.append(f"{progress.messages_per_second:,.0f} messages/s")
     if progress.eta is not None and progress.eta >= 1:
         parts.append(f"{duration(progress.eta)} left")

@@ -61,7 +61,6 @@ class Sent:
         report: Its counts.
         expected: How many messages there were.
         attempts: Attempts that were begun.
-        retries: Those beyond each message's first.
         failed: Messages that were tried, and not accepted.
         failures: The first of them by line, each with its line.
         problems: What went wrong beside the messages, each as a sentence.
@@ -74,7 +73,6 @@ class Sent:
     report: Report
     expected: int
     attempts: int = 0
-    retries: int = 0
     failed: int = 0
     failures: list[tuple[int, Outcome]] = attrs.field(factory=list)
     problems: list[str] = attrs.field(factory=list)
@@ -179,7 +177,6 @@ class _Driver:
         """Record one outcome."""
         line = self.messages.line_of(outcome.index)
         self.sent.attempts += outcome.attempts
-        self.sent.retries += max(0, outcome.attempts - 1)
         if outcome.earlier is not None:
             self.sent.earlier[outcome.earlier] += 1
         error = outcome.error

@@ -16,6 +16,7 @@ from multiwhats_async import AuthenticationError, ButtonMessage, InvalidRequestE
 from multiwhats_async._certainty import Certainty
 from multiwhats_async._stopping import StopRules
 from multiwhats_async.cli import _screen
+from multiwhats_async.cli._failure import masked
 from multiwhats_async.cli._live import LiveScreen
 from multiwhats_async.cli._results import as_json, safe_cell
 from multiwhats_async.cli._screen import Line, PlainScreen, duration, open_screen, progress_line
@@ -44,6 +45,8 @@ def test_a_progress_line_with_a_pause_and_no_total() -> None:
         "1 done · 1 accepted · 1 messages/s · paused for 2.5 s: the server does not answer"
     )
     assert progress_line(Progress(total=0)) == "0 of 0 (100%) · 0 messages/s"
+    retried = progress_line(Progress(accepted=1, retries=1_200, elapsed=1))
+    assert retried == "1 done · 1 accepted · 1,200 retries · 1 messages/s"
 
 
 @pytest.mark.parametrize(
@@ -85,9 +88,16 @@ def test_the_live_view() -> None:
         screen.show(HALF)
         screen.show(paused)
         screen.show(Progress(accepted=7, elapsed=1, total=7))
-        screen.show(Progress(accepted=7, elapsed=1))
+        screen.show(Progress(accepted=7, elapsed=1, retries=12))
     text = out.getvalue()
-    for words in ("before", "595 of 1,200 (50%)", "393/s, 2 s left", "in flight 5", "7 done"):
+    for words in (
+        "before",
+        "595 of 1,200 (50%)",
+        "393/s, 2 s left",
+        "in flight 5",
+        "7 done",
+        "retries 12",
+    ):
         assert words in text
     assert "paused for 1.2 s: the server said later" in text
     assert "\x1b[32m" in text
@@ -215,3 +225,25 @@ def test_plain_lines_where_they_are_asked_for() -> None:
     """On a terminal too."""
     assert isinstance(open_screen(title="Sending", kind="plain"), PlainScreen)
     PlainScreen().tell("report", {})
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("no 905374937766 here", "no ••••••••7766 here"),
+        ("+90 537 493 77 66", None),
+        ("call +90 (537) 493-77-66 now", None),
+        ("0537 493 77 66", None),
+        ("537 493 77 66.", None),
+        ("2026-11-25 08:27:21", "2026-11-25 08:27:21"),
+        ("1 of 1,200 in 30 s, 20 30 40", "1 of 1,200 in 30 s, 20 30 40"),
+        ("127.0.0.1:8787 answered 422", "127.0.0.1:8787 answered 422"),
+    ],
+)
+def test_numbers_in_texts_of_others_are_masked(text: str, shown: str | None) -> None:
+    """Written in groups or not; dates, counts and addresses are no numbers."""
+    if shown is None:
+        assert "537" not in masked(text)
+        assert "493" not in masked(text)
+    else:
+        assert masked(text) == shown
