@@ -12,7 +12,12 @@ def decode_json(data: bytes) -> Any:
             in one object, a ``NaN`` or ``Infinity``, or a number of thousands of digits.
         RecursionError: It is nested too deep.
     """
-    return _decode(data.decode())
+    return decode_text(data.decode())
+
+
+def decode_text(text: str) -> Any:
+    """Return what JSON in a text holds; raises as :func:`decode_json` does."""
+    return _decode(text)
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -22,7 +27,7 @@ def _refuse_constant(name: str) -> NoReturn:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a name stands twice in one object")
+        raise ValueError("a name stands twice")
     return found
 
 

@@ -72,7 +72,7 @@ class ButtonMessage:
         if problems:
             raise InvalidMessageError(problems)
         # attrs adds it; pyright does not know.
-        self.__attrs_init__(  # pyright: ignore[reportAttributeAccessIssue]
+        self.__attrs_init__(  # pyright: ignore[reportAttributeAccessIssue]  # as said above
             to, message, labels or (), sender, key, limits=limits
         )
 

@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any, Final, NoReturn
+from typing import Any
 
+from .._strict import decode_text
 from ._names import Naming, numbered_of, variable_of
 from ._records import BadCell, Record, lacking
 
@@ -25,7 +26,7 @@ def jsonl_records(
 
 def _record(line: int, text: str, naming: Naming) -> Record | BadCell:
     try:
-        data = _decode(text)
+        data = decode_text(text)
     except (ValueError, RecursionError) as error:
         why = "nested too deep" if isinstance(error, RecursionError) else _reason(error)
         return BadCell(line=line, column="", text=f"is no JSON object ({why})")
@@ -86,17 +87,3 @@ def _reason(error: Exception) -> str:
     if isinstance(error, json.JSONDecodeError):
         return f"{error.msg}, at character {error.colno}"
     return str(error)
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a name stands twice")
-    return found
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
-
-
-_decode: Final = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_refuse_constant).decode

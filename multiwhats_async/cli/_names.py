@@ -15,7 +15,7 @@ ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
         "phone number",
         "telefon",
         "telefon no",
-        "telefon numarası",  # noqa: RUF001
+        "telefon numarası",  # noqa: RUF001  # Turkish
         "tel",
         "gsm",
         "cep",
@@ -24,7 +24,7 @@ ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
         "numara",
         "msisdn",
         "whatsapp",
-        "alıcı",  # noqa: RUF001
+        "alıcı",  # noqa: RUF001  # likewise
         "recipient",
     ),
     "from": ("from", "sender", "gönderen"),

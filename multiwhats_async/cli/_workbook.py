@@ -150,7 +150,7 @@ class _Sheet:
                     chunk = list(islice(rows, _AT_ONCE))
             # A library that reads XML of anybody's making trips in any way at all over what is
             # damaged; whichever it is, the file is what is wrong.
-            except Exception as error:  # noqa: BLE001
+            except Exception as error:  # noqa: BLE001  # as said above
                 raise _damaged(error) from None
             count += len(chunk)
             if count > MAX_ROWS:

@@ -12,9 +12,8 @@ import attrs
 
 from .._certainty import Certainty
 from ..errors import SendError
-from ..models import ButtonMessage
 from ..outcomes import Summary
-from ._columns import CERTAINTIES, Row, read_error, read_message
+from ._columns import CERTAINTIES, Row, read_error
 from ._queries import find, summary_of
 from ._statements import sql
 from .sqlite import SQLiteLedger
@@ -149,7 +148,6 @@ class Figures:
         unknown: The first unknown messages.
         resolved: The first messages that a person has resolved.
         resolved_count: How many those are in all.
-        sample: The first message, or None.
     """
 
     summary: Summary
@@ -166,7 +164,6 @@ class Figures:
     unknown: tuple[Listed, ...]
     resolved: tuple[Listed, ...]
     resolved_count: int
-    sample: ButtonMessage | None
 
 
 async def figures_of(ledger: SQLiteLedger, campaign: str) -> Figures:
@@ -187,10 +184,9 @@ def _figures(campaign: str, db: sqlite3.Connection) -> Figures:
     listed = told | {"count": MOST_LISTED}
     resolved = db.execute(sql("figures_resolved"), listed).fetchall()
     senders = db.execute(sql("figures_senders"), told | {"count": MOST_SENDERS})
-    first = _one(db, "figures_sample", told)
     return Figures(
         summary=summary_of(campaign, _one(db, "summary", told)),
-        created_at=first["created_at"],
+        created_at=times["created_at"],
         senders=tuple((row["sender"], row["messages"]) for row in senders),
         begun_at=times["begun_at"],
         ended_at=times["ended_at"],
@@ -203,7 +199,6 @@ def _figures(campaign: str, db: sqlite3.Connection) -> Figures:
         unknown=unknown,
         resolved=tuple(_listed(row, CERTAINTIES[row["state"]], row["note"]) for row in resolved),
         resolved_count=resolved[0]["messages"] if resolved else 0,
-        sample=None if first["key"] is None else read_message(first),
     )
 
 

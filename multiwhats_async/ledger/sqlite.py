@@ -6,13 +6,13 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 import anyio
 import anyio.lowlevel
 
 from .._certainty import Certainty
+from .._entered import Entered
 from .._settings import checked_name, checked_text
 from ..errors import ConfigurationError, LedgerError
 from ..outcomes import Outcome, Summary
@@ -29,7 +29,7 @@ RESOLUTIONS: Final = (Certainty.ACCEPTED, Certainty.REJECTED, Certainty.NOT_SENT
 """What a person can find an unknown message to be."""
 
 
-class SQLiteLedger:
+class SQLiteLedger(Entered):
     """The durable record of campaigns in one file, for one process at a time.
 
     An async context manager. A run opens and closes one that is not open, and so do the methods
@@ -83,18 +83,6 @@ class SQLiteLedger:
     def is_open(self) -> bool:
         """Whether it is open: then its file is locked."""
         return self._commits is not None
-
-    async def __aenter__(self) -> Self:
-        await self.open()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.aclose()
 
     async def open(self) -> None:
         """Open the file and lock it, or count one more user of it.

@@ -4,18 +4,17 @@ import json
 import os
 import sqlite3
 import time
-from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Protocol, Self, TypeVar, runtime_checkable
+from typing import Final, Protocol, TypeVar, runtime_checkable
 
 import anyio
 import anyio.lowlevel
 import attrs
 
+from .._entered import Entered
 from .._settings import checked_count, checked_seconds
 from ..errors import ConfigurationError, LedgerError
 from ..ledger._commits import Worker
@@ -85,31 +84,7 @@ class MenuStore(Protocol):
         ...
 
 
-class _Entered(ABC):
-    """What both stores have as context managers."""
-
-    @abstractmethod
-    async def open(self) -> None:
-        """Open it, or count one more user."""
-
-    @abstractmethod
-    async def aclose(self) -> None:
-        """Close it once nobody uses it any more."""
-
-    async def __aenter__(self) -> Self:
-        await self.open()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.aclose()
-
-
-class MemoryMenuStore(_Entered):
+class MemoryMenuStore(Entered):
     """Sessions in memory: they end with the process.
 
     Args:
@@ -174,7 +149,7 @@ class MemoryMenuStore(_Entered):
         return before - len(self._sessions)
 
 
-class SQLiteMenuStore(_Entered):
+class SQLiteMenuStore(Entered):
     """Sessions in a SQLite file: they outlive the process. Several programs may share it.
 
     The file must lie on a disk of this machine. While it is open, files of the same name with

@@ -1,14 +1,13 @@
 """Reading a request of the test API; what is wrong with it is said by name."""
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from ._reading import read_payload
+from ._reading import NUMBER, read_payload
 from ._stream import body_of
 from .exchange import SandboxRequest, SandboxResponse
 
@@ -24,8 +23,6 @@ MAX_ID: Final = 2**53 - 1
 
 MAX_SEARCH: Final = 200
 """Characters of a search. Ours."""
-
-_NUMBER: Final = re.compile(r"[0-9]{1,15}")
 
 
 class ApiError(Exception):
@@ -50,7 +47,7 @@ class Query:
     def number(self, name: str) -> str | None:
         """Return a phone number's digits."""
         text = self._fields.get(name)
-        if text is not None and not _NUMBER.fullmatch(text):
+        if text is not None and not NUMBER.fullmatch(text):
             raise bad(name, "write 1 to 15 digits")
         return text
 

@@ -4,6 +4,7 @@ MultiWhats documents no error at all: each status and body below is assumed.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -29,6 +30,9 @@ BUTTON_TYPE: Final = "button"
 """Documented: the only ``type``."""
 
 ASSUMED: Final = "MultiWhats documents no error: this status and body are the sandbox's own."
+
+NUMBER: Final = re.compile(rf"[0-9]{{1,{MAX_DIGITS}}}")
+"""What can be a number at all; whether it is one, :func:`problems_of` says."""
 
 _encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 

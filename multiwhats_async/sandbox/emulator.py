@@ -21,7 +21,15 @@ from multiwhats_async._secret import MASK, Secret
 from . import faults as kinds
 from ._answers import COST, record_of, spoilt, without_processing
 from ._inbox import Journal
-from ._reading import encode_json, error_response, keys_of, problems_of, read_payload, route_error
+from ._reading import (
+    NUMBER,
+    encode_json,
+    error_response,
+    keys_of,
+    problems_of,
+    read_payload,
+    route_error,
+)
 from ._tally import SandboxStats, Tally
 from .exchange import Action, SandboxRequest, SandboxResponse
 from .faults import MAGIC_NUMBERS, Fault, FaultPlan, Strike
@@ -45,8 +53,6 @@ REQUEST_FIELDS: Final = ("from", "to", "message", "type", "buttons")
 _NOT_ANSWERED: Final = frozenset(
     {Action.REFUSE, Action.DROP_BEFORE, Action.DROP_AFTER, Action.NEVER}
 )
-_NUMBER: Final = re.compile(r"[0-9]{1,15}")
-
 MIN_SECRET: Final = 4
 """Characters of a key that is masked wherever it stands; one of "1" would mask every number."""
 
@@ -198,7 +204,7 @@ class Emulator:
         refusal = route_error(request)
         payload = refusal or read_payload(request)
         recipient = payload.get("to") if isinstance(payload, dict) else None
-        if not (isinstance(recipient, str) and _NUMBER.fullmatch(recipient)):
+        if not (isinstance(recipient, str) and NUMBER.fullmatch(recipient)):
             recipient = None
         with self._lock:
             self._tally.requests += 1

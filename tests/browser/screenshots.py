@@ -20,9 +20,9 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "docs" / "examples")]
 
 from browser.chromium import chromium  # noqa: E402  # the paths come first
-from browser.stage import OURS, Page, Stage, expect, new_context, row, serving, turn  # noqa: E402
+from browser.stage import OURS, Page, Stage, expect, new_context, row, serving, turn  # noqa: E402  # the path comes first
 
-from multiwhats_async.sandbox import Emulator, FaultPlan, SandboxServer  # noqa: E402
+from multiwhats_async.sandbox import Emulator, FaultPlan, SandboxServer  # noqa: E402  # the path comes first
 
 PHONE = {"width": 390, "height": 844}
 PROGRAM_PORT = 8000
@@ -169,14 +169,14 @@ def take(stage: Stage, folder: Path) -> None:
 
     page = stage.open(f"?to={HERO}")
     for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]  # one of its words
         expect(row(page, HERO)).to_have_attribute("aria-current", "true")
         expect(page.locator("#tab-panel")).to_contain_text("Sizin için ne yapabiliriz?")
         expect(turn(page, stage.emulator.messages[0].id + len(EARLIER) + 4)).to_be_visible()
         picture(page, scheme)
 
     phone = stage.open(f"?to={HERO}")
-    phone.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    phone.set_viewport_size(PHONE)  # type: ignore[arg-type]  # one of its words
     phone.emulate_media(color_scheme="dark", reduced_motion="reduce")
     expect(phone.get_by_test_id("message").last).to_be_visible()
     picture(phone, "phone")

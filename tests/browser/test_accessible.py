@@ -61,7 +61,7 @@ def test_the_page_has_its_landmarks(stage: Stage) -> None:
     """One main part, one heading of the first rank, a navigation, and a language."""
     page = stage.open()
     for landmark in ("main", "banner", "navigation"):
-        expect(page.get_by_role(landmark)).to_have_count(1)  # type: ignore[arg-type]
+        expect(page.get_by_role(landmark)).to_have_count(1)  # type: ignore[arg-type]  # one of its words
     expect(page.get_by_role("heading", level=1)).to_have_count(1)
     expect(page.get_by_role("heading", level=1)).to_contain_text("MultiWhats sandbox")
     assert page.evaluate("document.documentElement.lang") == "en"
@@ -132,7 +132,7 @@ def test_texts_stand_out_from_what_is_behind_them(stage: Stage) -> None:
         page.get_by_test_id(f"nav-{view}").click()
         expect(page.locator(f'[data-for="{view}"] :is(h2, .log)').first).to_be_visible()
         for scheme in ("dark", "light"):
-            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # one of its words
             found = contrasts(page)
             assert len(found) > 5
             pale |= {f"{scheme} {name}": one for name, one in found.items() if one < 4.5}

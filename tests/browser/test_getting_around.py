@@ -150,7 +150,7 @@ def test_the_theme_is_the_systems_until_one_is_chosen(stage: Stage) -> None:
 def narrow(browser: Browser, stage: Stage, ids: list[int]) -> Iterator[Page]:
     """Open the page as wide as a small phone."""
     page = stage.open()
-    page.set_viewport_size(NARROW)  # type: ignore[arg-type]
+    page.set_viewport_size(NARROW)  # type: ignore[arg-type]  # one of its words
     return page
 
 

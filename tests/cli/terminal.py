@@ -69,7 +69,7 @@ def style_of(cell: pyte.screens.Char) -> Style:
 
 def picture(screen: pyte.Screen, target: Path) -> None:
     """Write what the screen shows as an SVG without links to another host."""
-    console = Console(record=True, width=WIDTH, file=open(os.devnull, "w"), force_terminal=True)  # noqa: PTH123, SIM115
+    console = Console(record=True, width=WIDTH, file=open(os.devnull, "w"), force_terminal=True)  # noqa: PTH123, SIM115  # until the end
     last = max(line for line, text in enumerate(screen.display) if text.strip())
     for line in range(last + 1):
         text = Text(no_wrap=True)

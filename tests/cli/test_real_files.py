@@ -1,29 +1,19 @@
 """Files as people send them: what is read of each, or what its sender is told."""
 
 import io
-import re
-import sys
 import tracemalloc
-import zipfile
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, time, timedelta
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import attrs
-import openpyxl
 import pytest
+from cli.sheets import ERROR, FILES, LOST, NO_VALUE, SENDER, as_texts
 
-from multiwhats_async.cli import _cells, _lines, _names, _workbook
+from multiwhats_async.cli import _lines, _names
 from multiwhats_async.cli._reading import Rows, check
 from multiwhats_async.cli._records import UnreadableError
 
-FILES = Path(__file__).with_name("files")
-SENDER = "908503080335"
-
-LOST = "is a number that the spreadsheet has rounded, its last digits are lost: format the column"
-ERROR = ", which is an error of the spreadsheet and no value: mend its formula"
-NO_VALUE = "is a formula whose value is not in the file: open the file in a spreadsheet"
 AS_VALUES = "is a formula and not its value: copy the column and paste it as values"
 TURKISH = (
     "905374937766: Merhaba Şule, 101 numaralı odanız hazır. [Evet, Hayır]",
@@ -296,12 +286,6 @@ CASES = [
 ]
 
 
-def _shown(rows: Rows) -> Iterator[str]:
-    for message in rows:
-        by = f"{message.sender} > " if message.sender else ""
-        yield f"{by}{message.to}: {message.message} [{', '.join(message.buttons)}]"
-
-
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.name}-{len(case.columns)}")
 def test_a_file_as_people_send_it(case: Case) -> None:
     """Every file is read whole, or its sender is told line, column, reason and way out."""
@@ -323,7 +307,7 @@ def test_a_file_as_people_send_it(case: Case) -> None:
                 count=checked.good,
                 columns=case.columns,
             )
-            assert tuple(_shown(rows)) == case.messages
+            assert tuple(as_texts(rows)) == case.messages
 
 
 def test_every_file_has_its_case() -> None:
@@ -331,23 +315,6 @@ def test_every_file_has_its_case() -> None:
     there = {path.name for path in FILES.iterdir() if not path.name.startswith(".")}
     assert there == {case.name for case in CASES}
     assert len(there) > 25
-
-
-def test_cells_of_a_workbook_as_text() -> None:
-    """Numbers are their digits, dates ISO 8601; notes beside the table are left alone."""
-    with (FILES / "numbers.xlsx").open("rb") as file:
-        shown = list(_shown_until_bad(file))
-    assert shown == [
-        "905374937766: 3 gece, 0.3 TL, 1000000000000000000000, 2026-07-01 14:30 TRUE [Evet]",
-        "905374937767: 3 gece, 12.5 TL, 5, 2026-07-01 09:00 0:00:00 x [Evet]",
-        "905374937768: a\nb [Evet]",
-    ]
-
-
-def _shown_until_bad(file: Any) -> Iterator[str]:
-    shown = _shown(Rows(file, sender=SENDER, count=4))
-    for _ in range(3):
-        yield next(shown)
 
 
 @pytest.mark.parametrize(
@@ -371,43 +338,6 @@ def test_choosing_buttons_by_hand() -> None:
     assert [(message.message, message.buttons, message.key) for message in rows] == [
         ("Hi a", ("b",), "b")
     ]
-
-
-@pytest.mark.parametrize(
-    ("text", "number"),
-    [
-        ("905374937766.0", "905374937766"),
-        ("905374937766,00", "905374937766"),
-        ("0090 537 493 77 66.0", "0090 537 493 77 66"),
-        ("+90 537 493 77.66", "+90 537 493 77.66"),
-        ("90537493.77", "90537493.77"),
-        ("905.374.937.766", "905.374.937.766"),
-        (' ="+90 537"', "+90 537"),
-        ('="a""b"', 'a"b'),
-    ],
-)
-def test_numbers_that_are_taken(text: str, number: str) -> None:
-    """What a spreadsheet has added is taken off; what may be a notation is left alone."""
-    assert _cells.cell_number(text) == number
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["=) hi", "=D ne güzel", "= 5 TL =", "#Moda", "=== İNDİRİM ===", "=", "==A", "=Ali", "=1+1"],
-)
-def test_texts_that_only_look_like_formulas(text: str) -> None:
-    """A text that begins with = or # is a text, unless it is a formula or an error for sure."""
-    assert _cells.cell_text(text) == text
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["=A1", "=$B$2&C3", "=SUM(A1:A3)", "=+A1", '="a"&B1', "=90 & B2", "=Liste!A1", "Err:502"],
-)
-def test_formulas_are_refused(text: str) -> None:
-    """A formula or an error is never sent to a guest."""
-    with pytest.raises(_cells.CellError):
-        _cells.cell_text(text)
 
 
 def test_a_message_must_be_a_text_in_each_place() -> None:
@@ -451,128 +381,6 @@ def test_the_byte_that_is_no_text(
     assert _lines._undecodable_byte(io.BytesIO(content), "utf-8-sig") == place
 
 
-def _workbook_of(*rows: list[Any], sheets: int = 1) -> io.BytesIO:
-    book = openpyxl.Workbook()
-    for row in rows:
-        book.active.append(row)
-    for _ in range(sheets - 1):
-        book.create_sheet()
-    out = io.BytesIO()
-    book.save(out)
-    return out
-
-
-def _told(file: io.BytesIO) -> str | None:
-    return check(file, sender=SENDER).unreadable
-
-
-HEADER = ["to", "message", "buttons"]
-GUEST = ["905374937766", "Hi", "Yes"]
-
-
-def test_a_workbook_that_unpacks_to_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A workbook that would fill the memory, or has more rows than Excel knows, is refused."""
-    file = _workbook_of(HEADER, GUEST)
-    with monkeypatch.context() as patch:
-        patch.setattr(_workbook, "MAX_BYTES", 1000)
-        assert re.match(r"is a workbook of [\d,]+ bytes once unpacked, more", _told(file) or "")
-    monkeypatch.setattr(_workbook, "MAX_ROWS", 1)
-    assert (_told(file) or "").startswith("is a workbook of more than 1 rows")
-
-
-def test_a_workbook_with_a_damaged_part() -> None:
-    """A part that does not unpack is said to be damaged, whatever the reason."""
-    content = bytearray(_workbook_of(HEADER, GUEST).getvalue())
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        start = archive.getinfo("xl/worksheets/sheet1.xml").header_offset
-    content[start + 60 : start + 90] = bytes(30)
-    assert (_told(io.BytesIO(content)) or "").startswith("is a damaged workbook (")
-
-
-def test_a_file_that_is_no_longer_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An archive that cannot be listed is no workbook."""
-    assert not _workbook.is_workbook(io.BytesIO(b"PK\x03\x04" + bytes(100)))
-
-
-def test_formulas_are_found_across_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A formula is found wherever the blocks of the file end."""
-    file = _workbook_of(HEADER, ["905374937766", "=A1", "Yes"])
-    for block in (16, 17, 19):
-        monkeypatch.setattr(_workbook, "_BLOCK", block)
-        (problem,) = check(file, sender=SENDER).problems
-        assert str(problem).startswith(f"line 2, message (B2): {NO_VALUE}")
-
-
-def test_a_formula_whose_value_is_the_empty_text() -> None:
-    """IF(…, "", …) is how a sheet leaves a cell blank: that is a value."""
-    file = _workbook_of([*HEADER, "ad"], ["905374937766", "Hi {ad|you}", "Yes", '=IF(1,"",2)'])
-    content = io.BytesIO()
-    with zipfile.ZipFile(file) as source, zipfile.ZipFile(content, "w") as target:
-        for info in source.infolist():
-            target.writestr(info, source.read(info).replace(b'<c r="D2"', b'<c r="D2" t="str"'))
-    (shown,) = _shown(Rows(content, sender=SENDER, count=1))
-    assert shown == "905374937766: Hi you [Yes]"
-
-
-def test_all_sheets_hidden() -> None:
-    """Where every sheet is hidden the first one is read."""
-    file = _workbook_of(HEADER, GUEST)
-    content = io.BytesIO()
-    with zipfile.ZipFile(file) as source, zipfile.ZipFile(content, "w") as target:
-        for info in source.infolist():
-            part = source.read(info).replace(b'state="visible"', b'state="hidden"')
-            target.writestr(info, part)
-    assert check(content, sender=SENDER).good == 1
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (None, ""),
-        (7.0, "7"),
-        (1.0e-7, "0.0000001"),
-        (False, "FALSE"),
-        (datetime(2026, 7, 1, 9, 5, 59, 999_999, tzinfo=UTC), "2026-07-01 09:06"),
-        (datetime(2026, 7, 1, 9, 5, 7, tzinfo=UTC), "2026-07-01 09:05:07"),
-        (time(9, 5, 7), "09:05:07"),
-        (timedelta(hours=30), "1 day, 6:00:00"),
-    ],
-)
-def test_values_of_a_workbook(value: object, text: str) -> None:
-    """Every kind of value has one form as text."""
-    assert _workbook._text(value) == text
-
-
-def test_a_date_before_all_dates() -> None:
-    """A cell whose date cannot be is an error of the sheet, and no warning on the screen."""
-    file = _workbook_of([*HEADER, "day"], ["905374937766", "{day}", "Yes", datetime(2026, 7, 1)])  # noqa: DTZ001
-    content = io.BytesIO()
-    with zipfile.ZipFile(file) as source, zipfile.ZipFile(content, "w") as target:
-        for info in source.infolist():
-            part = source.read(info).replace(b"<v>46204</v>", b"<v>99999999999</v>")
-            target.writestr(info, part)
-    (problem,) = check(content, sender=SENDER).problems
-    assert str(problem).startswith(f"line 2, day (D2): is #VALUE!{ERROR}")
-
-
-def test_without_openpyxl(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A workbook without the extra says which to install; a text file needs none."""
-    file = _workbook_of(HEADER, GUEST)
-    monkeypatch.setitem(sys.modules, "openpyxl", None)
-    with pytest.raises(ModuleNotFoundError, match="openpyxl"):
-        check(file, sender=SENDER)
-    assert check(io.BytesIO(b"to,message,buttons\n905374937766,Hi,Yes\n"), sender=SENDER).good == 1
-
-
-def test_the_second_reading_of_a_workbook_finds_it_open() -> None:
-    """A workbook is read twice from one open file, also where the first stops in the middle."""
-    file = _workbook_of(HEADER, GUEST, ["905374937767", "=A1", "Yes"], sheets=2)
-    rows = Rows(file, sender=SENDER, count=1)
-    assert next(iter(rows)).to == "905374937766"
-    assert not file.closed
-    assert check(file, sender=SENDER).good == 1
-
-
 def test_a_field_that_nobody_knows() -> None:
     """A choice for a field that is none is refused with those that are."""
     with pytest.raises(UnreadableError, match="'number' is no field to choose a column for"):
@@ -601,26 +409,6 @@ def test_choices_of_columns_that_are_none(pairs: list[str], words: str, cli: Any
     said = cli("bulk", "-", "--dry-run", *(part for pair in pairs for part in ("--column", pair)))
     assert said.code == 2
     assert words in " ".join(said.err.split())
-
-
-def test_without_the_extra_on_the_command_line(cli: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever has a workbook and no openpyxl is told what to install."""
-    monkeypatch.setitem(sys.modules, "openpyxl", None)
-    said = cli("bulk", FILES / "numbers.xlsx", "--dry-run")
-    assert said.code == 2
-    assert "openpyxl is not installed: pip install 'multiwhats-async[xlsx]'" in said.err
-
-
-@pytest.mark.parametrize(
-    "cell",
-    ["|" * 100_000, "{" * 100_000, "a" + " " * 100_000 + "b", "=" + "(" * 100_000, "{|" * 99],
-)
-def test_cells_that_would_take_for_ever(cell: str) -> None:
-    """No cell takes longer than it is long, whatever field it stands in."""
-    for row in (f"{cell},Hi,Yes", f"905374937766,{cell},Yes", f"905374937766,Hi,{cell}"):
-        checked = check(io.BytesIO(f"to,message,buttons\n{row}\n".encode()), sender=SENDER)
-        assert (checked.good, checked.bad) == (0, 1)
-        assert len(str(checked.problems[0])) < 400
 
 
 def test_a_hundred_megabytes(tmp_path: Path) -> None:

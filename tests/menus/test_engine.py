@@ -229,7 +229,7 @@ async def test_what_an_engine_cannot_be() -> None:
         actions = {"order": no_order}
         for options in ({"old_taps": "guess"}, {"without_session": "guess"}):
             with pytest.raises(ConfigurationError, match="guess"):
-                MenuEngine(client, MENU, MemoryMenuStore(), actions=actions, **options)  # type: ignore[arg-type]
+                MenuEngine(client, MENU, MemoryMenuStore(), actions=actions, **options)  # type: ignore[arg-type]  # wrong on purpose
         with pytest.raises(ConfigurationError, match="max_steps must be a whole number"):
             MenuEngine(client, MENU, MemoryMenuStore(), actions=actions, max_steps=0)
         with pytest.raises(ConfigurationError, match=r"nobody gives \{guest\} then"):
@@ -242,7 +242,7 @@ async def test_what_an_engine_cannot_be() -> None:
         with pytest.raises(TemplateError, match="guest"):
             await engine.start(GUEST, sender=OURS)
         with pytest.raises(ConfigurationError, match="data must be texts"):
-            await engine.start(GUEST, sender=OURS, data={"guest": 5})  # type: ignore[dict-item]
+            await engine.start(GUEST, sender=OURS, data={"guest": 5})  # type: ignore[dict-item]  # likewise
         assert emulator.messages == ()
         await engine.start(GUEST, sender=OURS, data={"guest": "Ayşe"})
         odd = attrs.evolve(tap(emulator, YES), recipient="0537")

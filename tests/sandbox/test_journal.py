@@ -20,7 +20,7 @@ HOOK = "http://127.0.0.1:1/replies"
 def sandbox(path: Path, **options: object) -> tuple[Emulator, SandboxJournal]:
     """Return an emulator that keeps a file."""
     journal = SandboxJournal(path)
-    return Emulator(journal=journal, webhook=HOOK, **options), journal  # type: ignore[arg-type]
+    return Emulator(journal=journal, webhook=HOOK, **options), journal  # type: ignore[arg-type]  # options by name
 
 
 def test_it_goes_on_where_it_stopped(tmp_path: Path) -> None:

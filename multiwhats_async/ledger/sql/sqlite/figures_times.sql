@@ -2,6 +2,7 @@
 -- left out: an accepted message without a receipt, or an error that says so (as json.dumps writes
 -- it; within a text its quotes would be escaped).
 SELECT
+    (SELECT created_at FROM campaign WHERE id = :campaign) AS created_at,
     count(*) AS answered,
     min(message.changed_at - message.elapsed) AS begun_at,
     max(message.changed_at) AS ended_at,
