@@ -203,8 +203,8 @@ def _latency(latency: Latency | None) -> str:
 
 
 def _mark(place: int, end: float, last: int) -> str:
-    """Return the label below the end of a bin; of many only every third, and the last."""
-    is_shown = place == last or (place % 3 == 0 and place < last - 1)
+    """Return the label below the end of a bin; of many the first, every third and the last."""
+    is_shown = place in {0, last} or (place % 3 == 0 and place < last - 1)
     return f'<span style="left:{100 * place / last:.2f}%">{end:g} s</span>' if is_shown else ""
 
 
