@@ -519,6 +519,29 @@ async def test_a_claim_that_was_lost_is_not_sent(ledger: MemoryLedger) -> None:
     assert (await ledger.summary("spring")).accepted == 3
 
 
+@pytest.mark.parametrize("has_failed_before", [False, True])
+async def test_a_ledger_that_cannot_be_closed_is_said(has_failed_before: bool) -> None:
+    """The run raises it once all is sent; what went wrong first is what is told."""
+
+    class Stuck(MemoryLedger):
+        async def aclose(self) -> None:
+            await super().aclose()
+            raise LedgerError("it cannot be closed")
+
+    ledger = Stuck()
+    vendor = Vendor()
+    async with vendor.client() as client:
+        run = client.bulk(messages(3), ledger=ledger, campaign="spring")
+        words = "the disk refuses" if has_failed_before else "it cannot be closed"
+        with pytest.raises(LedgerError, match=words):
+            async with run:
+                if has_failed_before:
+                    refuse_intents(ledger)
+                async for _ in run:
+                    pass
+    assert vendor.total == (0 if has_failed_before else 3)
+
+
 # --- inputs that come bit by bit --------------------------------------------------------------
 
 
