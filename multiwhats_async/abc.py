@@ -6,13 +6,25 @@ from typing import Any, Protocol, runtime_checkable
 
 from ._certainty import Certainty
 from ._evidence import Answer, Evidence, Silence
+from .campaigns import Chunk
 from .errors import SendError
 from .models import ButtonMessage
 from .options import Timeouts
 from .outcomes import Attempt, Outcome, Summary
 from .retry import RetryDetails
 
-__all__ = ["Campaign", "Claim", "Exchange", "Flight", "Hooks", "Ledger", "RateLimiter", "Sender"]
+__all__ = [
+    "Campaign",
+    "ChunkQueue",
+    "Claim",
+    "Exchange",
+    "Flight",
+    "Hooks",
+    "Ledger",
+    "RateLimiter",
+    "Sender",
+    "TransactionalQueue",
+]
 
 
 class Flight(Protocol):
@@ -182,6 +194,31 @@ class Ledger(Protocol):
         campaign: str | None = None,
     ) -> None:
         """Record what an unknown message has turned out to be."""
+
+
+class ChunkQueue(Protocol):
+    """Where the chunks of campaigns wait for a worker: an engine, as the fleet sees it."""
+
+    async def put(self, chunks: Sequence[Chunk]) -> None:
+        """Put chunks into the queue. One that waits there already may be left out.
+
+        Raises:
+            Exception: Whatever the engine raises; the reconciler tries again later.
+        """
+
+
+@runtime_checkable
+class TransactionalQueue(Protocol):
+    """A queue in the database of the ledger: a chunk is there exactly when its messages are."""
+
+    def put_in(self, connection: Any, chunks: Sequence[Chunk]) -> None:
+        """Put chunks into the queue, as part of the transaction that is under way.
+
+        Args:
+            connection: The ledger's own: a ``psycopg.Connection`` in a transaction. It blocks, and
+                is called in the ledger's thread.
+            chunks: The chunks.
+        """
 
 
 class Sender(Protocol):

@@ -1,9 +1,10 @@
 """What every test shares: both backends, a clean environment, loopback only."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
+from services import Postgres, Redis
 from virtual_time import virtual_backend
 
 
@@ -26,5 +27,37 @@ def virtual(request: pytest.FixtureRequest) -> tuple[str, Mapping[str, Any]]:
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the developer's own settings out of the tests."""
-    for name in ("MULTIWHATS_API_KEY", "MULTIWHATS_FROM", "MULTIWHATS_BASE_URL"):
+    for name in (
+        "MULTIWHATS_API_KEY",
+        "MULTIWHATS_FROM",
+        "MULTIWHATS_BASE_URL",
+        "MULTIWHATS_LEDGER",
+    ):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """Run one PostgreSQL server for all tests; each makes a database of its own."""
+    with Postgres() as server:
+        yield server
+
+
+@pytest.fixture
+def dsn(postgres: Postgres) -> str:
+    """Return the address of a fresh PostgreSQL database."""
+    return postgres.database()
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[Redis]:
+    """Run one Redis server for all tests."""
+    with Redis() as server:
+        yield server
+
+
+@pytest.fixture
+def redis_url(redis_server: Redis) -> str:
+    """Return the address of an empty Redis."""
+    redis_server.flush()
+    return redis_server.url
