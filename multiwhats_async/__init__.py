@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from .client import AsyncMultiWhats
     from .errors import (
         AuthenticationError,
+        CampaignHeldError,
+        ClaimLostError,
         ConfigurationError,
         InsufficientCreditError,
         InvalidMenuError,
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
         SendError,
         TemplateError,
     )
-    from .ledger import MemoryLedger, SQLiteLedger
+    from .ledger import MemoryLedger, PostgresLedger, SQLiteLedger
     from .models import ButtonMessage, ExtraData, MessageReceipt, MessageTarget
     from .options import WHATSAPP_LIMITS, Breaker, MessageLimits, Rate, Timeouts
     from .outcomes import Attempt, Outcome, Progress, Report, StopReason, Summary
@@ -46,7 +48,9 @@ __all__ = [
     "Breaker",
     "BulkRun",
     "ButtonMessage",
+    "CampaignHeldError",
     "Certainty",
+    "ClaimLostError",
     "ConfigurationError",
     "ExtraData",
     "InsufficientCreditError",
@@ -63,6 +67,7 @@ __all__ = [
     "NotSentError",
     "Outcome",
     "OutcomeUnknownError",
+    "PostgresLedger",
     "Problem",
     "Progress",
     "Rate",
@@ -91,6 +96,8 @@ _HOME: Final = {
         ".client": ("AsyncMultiWhats",),
         ".errors": (
             "AuthenticationError",
+            "CampaignHeldError",
+            "ClaimLostError",
             "ConfigurationError",
             "InsufficientCreditError",
             "InvalidMenuError",
@@ -107,7 +114,7 @@ _HOME: Final = {
             "SendError",
             "TemplateError",
         ),
-        ".ledger": ("MemoryLedger", "SQLiteLedger"),
+        ".ledger": ("MemoryLedger", "PostgresLedger", "SQLiteLedger"),
         ".models": ("ButtonMessage", "ExtraData", "MessageReceipt", "MessageTarget"),
         ".options": ("Breaker", "MessageLimits", "Rate", "Timeouts", "WHATSAPP_LIMITS"),
         ".outcomes": ("Attempt", "Outcome", "Progress", "Report", "StopReason", "Summary"),

@@ -22,7 +22,13 @@ from ._intake import Intake, Item, Tally
 from ._pacing import Pace
 from ._stopping import Stop, StopRules
 from .abc import Flight, Sender
-from .errors import ConfigurationError, LedgerError, MultiWhatsError
+from .errors import (
+    CampaignHeldError,
+    ClaimLostError,
+    ConfigurationError,
+    LedgerError,
+    MultiWhatsError,
+)
 from .outcomes import Outcome, Progress, Report, StopReason
 
 logger = logging.getLogger("multiwhats_async")
@@ -282,7 +288,10 @@ class BulkRun:
             self._fail(error)
 
     def _fail(self, error: Exception) -> None:
-        """Keep what broke the input or the ledger, and stop."""
+        """Stop; keep what broke the input or the ledger."""
+        if isinstance(error, CampaignHeldError):
+            self._stop(Stop(StopReason.CAMPAIGN, str(error)), reads_on=False)
+            return
         self._failure = self._failure or error
         if isinstance(error, LedgerError):
             stop = Stop(StopReason.LEDGER, f"its ledger failed: {error}")
@@ -354,6 +363,8 @@ class BulkRun:
                     record=partial(self._record, item, outcomes),
                     claim=item.claim,
                 )
+        except ClaimLostError:
+            logger.warning("Another run has taken over %s; it is not sent here", item.key)
         except LedgerError as error:
             self._fail(error)
         finally:
@@ -367,6 +378,8 @@ class BulkRun:
         if item.claim is not None and outcomes:
             try:
                 await item.claim.settle(outcomes[0])
+            except ClaimLostError as error:
+                logger.warning("The outcome of %s came too late: %s", item.key, error)
             except LedgerError as error:
                 self._fail(error)
 

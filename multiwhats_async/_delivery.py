@@ -16,7 +16,7 @@ from ._secret import mask_number
 from ._wire import encode_request, read_result
 from ._work import Work
 from .abc import Claim, Exchange, Flight
-from .errors import LedgerError, MultiWhatsError, SendError
+from .errors import CampaignHeldError, ClaimLostError, LedgerError, MultiWhatsError, SendError
 from .models import ButtonMessage
 from .options import Timeouts
 from .outcomes import Attempt, Outcome
@@ -200,8 +200,9 @@ class Deliverer:
                 await anyio.lowlevel.checkpoint()  # a stop that came meanwhile: nothing is written
             if self._has_time(work):
                 return True
-        except LedgerError:
-            work.give_up("its intent could not be recorded")
+        except LedgerError as error:
+            is_ours = isinstance(error, CampaignHeldError | ClaimLostError)
+            work.give_up(str(error) if is_ours else "its intent could not be recorded")
             self._give_back(work)
             raise
         except BaseException:

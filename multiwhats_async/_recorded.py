@@ -70,6 +70,7 @@ class LedgerIntake(Intake):
 
     async def open(self, goes_on: Callable[[], bool]) -> None:
         """Open the ledger, and load an input that can be loaded as a whole."""
+        self._goes_on = goes_on
         self._source.check()
         await self._ledger.open()
         try:
@@ -114,7 +115,8 @@ class LedgerIntake(Intake):
             return await super().pull()
         async with self._turn:
             if not self._block:
-                self._block = [*reversed(await self._campaign.claim(BLOCK))]
+                claims = await self._campaign.claim(BLOCK, to_send=self._goes_on())
+                self._block = [*reversed(claims)]
             if self._block:
                 return Item.claimed(self._block.pop())
         self._is_at_end = True

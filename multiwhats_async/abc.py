@@ -95,7 +95,9 @@ class Claim(Protocol):
         """Record durably that an attempt begins. Only when this has returned may it be written.
 
         Raises:
-            LedgerError: It could not be recorded, or the message is no longer this run's.
+            CampaignHeldError: The campaign was paused or cancelled.
+            ClaimLostError: The message is no longer this run's.
+            LedgerError: It could not be recorded.
         """
 
     async def postpone(self) -> None:
@@ -109,6 +111,7 @@ class Claim(Protocol):
         """Record durably what became of the message; nothing where it was never tried.
 
         Raises:
+            ClaimLostError: Another run has sent it again meanwhile, and tells its outcome.
             LedgerError: It could not be recorded: the next run will call it unknown.
         """
 
@@ -138,8 +141,13 @@ class Campaign(Protocol):
     async def withdraw(self) -> None:
         """Take back what this run has added and not tried: its input was refused."""
 
-    async def claim(self, count: int) -> Sequence[Claim]:
-        """Return the next messages of the input, at most so many; none at its end."""
+    async def claim(self, count: int, *, to_send: bool = True) -> Sequence[Claim]:
+        """Return the next messages of the input, at most so many; none at its end.
+
+        Args:
+            count: How many.
+            to_send: Whether they are going to be sent. A run that has stopped only looks at them.
+        """
         ...
 
     async def admit(self, index: int, message: ButtonMessage) -> Claim:

@@ -7,6 +7,8 @@
      ├── InvalidMenuError           (also a ValueError) lists every problem of a staged menu
      ├── TemplateError              (also a ValueError) a text with {names} that cannot be used
      ├── LedgerError                the durable record cannot be trusted; nothing more is sent
+     │    ├── CampaignHeldError         it is paused or cancelled; nothing of it is sent now
+     │    └── ClaimLostError            another run has taken the message over
      └── SendError                  one message did not end in a receipt
           ├── NotSentError          proof that the server cannot have processed it
           ├── RejectedError         the server answered no
@@ -41,6 +43,14 @@ class ConfigurationError(MultiWhatsError):
 
 class LedgerError(MultiWhatsError):
     """The durable record of a campaign cannot be read or written. Nothing more is sent."""
+
+
+class CampaignHeldError(LedgerError):
+    """The campaign is paused or cancelled in its ledger. Nothing of it is sent now."""
+
+
+class ClaimLostError(LedgerError):
+    """Another run has taken a message over, or it was resolved: this run does not send it."""
 
 
 class InvalidReplyError(MultiWhatsError, ValueError):

@@ -44,6 +44,8 @@ class StopReason(Enum):
     """The caller's time for the run is over."""
     LEDGER = "ledger"
     """The ledger could not be written: nothing may be sent that is not on record."""
+    CAMPAIGN = "campaign"
+    """The campaign was paused or cancelled in its ledger, by anybody who shares it."""
     INPUT = "input"
     """The input raised, or held what is no message."""
     CALLER = "caller"

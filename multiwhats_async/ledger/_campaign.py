@@ -1,7 +1,6 @@
 """A campaign in a ledger, as a run that sends it sees it: load, claim, intend, settle."""
 
 import json
-import sqlite3
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -10,7 +9,7 @@ import attrs
 
 from .._certainty import Certainty
 from .._secret import mask_number
-from ..errors import LedgerError, SendError
+from ..errors import ClaimLostError, LedgerError, SendError
 from ..models import ButtonMessage
 from ..outcomes import Outcome, Summary
 from ._columns import (
@@ -26,7 +25,7 @@ from ._columns import (
 )
 from ._commits import Commits
 from ._queries import summary_of
-from ._statements import sql
+from ._statements import Session
 
 SHOWN: Final = 3
 """Differences that an error shows; the others are counted."""
@@ -56,7 +55,7 @@ class Choice:
         return state == PENDING and (is_tried or not self.only_failed)
 
 
-class SQLiteCampaign:
+class StoredCampaign:
     """A campaign that a run sends. It is a ``Campaign``.
 
     Args:
@@ -86,9 +85,9 @@ class SQLiteCampaign:
     ) -> None:
         self.commits = commits
         self.clock = clock
+        self.id = campaign
+        self.run = run
         self._name = name
-        self._campaign = campaign
-        self._run = run
         self._last = last
         self._sender = sender
         self._choice = choice
@@ -107,27 +106,33 @@ class SQLiteCampaign:
         """
         await self.commits.do(lambda db: self._load(db, self._columns(first, messages)))
 
-    async def admit(self, index: int, message: ButtonMessage) -> "SQLiteClaim":
+    async def admit(self, index: int, message: ButtonMessage) -> "StoredClaim":
         """Load one message and claim it at once, in one transaction."""
 
-        def work(db: sqlite3.Connection) -> Row:
+        def work(db: Session) -> Row:
             self._load(db, self._columns(index, [message]))
-            return self._next(db, after=index - 1, count=1)[0]
+            return self._next(db, {"after": index - 1, "count": 1, "to_send": True})[0]
 
         return self._claim(await self.commits.do(work))
 
-    async def claim(self, count: int) -> Sequence["SQLiteClaim"]:
-        """Return the next messages of the input, at most so many; none at its end."""
+    async def claim(self, count: int, *, to_send: bool = True) -> Sequence["StoredClaim"]:
+        """Return the next messages of the input, at most so many; none at its end.
+
+        Args:
+            count: How many.
+            to_send: Whether they are going to be sent. A run that has stopped only looks at them.
+        """
         after = self._after
-        rows = await self.commits.do(lambda db: self._next(db, after=after, count=count))
+        told = {"after": after, "count": count, "to_send": to_send}
+        rows = await self.commits.do(lambda db: self._next(db, told))
         if rows:
-            self._after = rows[-1]["position"]
+            self._after = self._place(rows[-1])
         return [self._claim(row) for row in rows]
 
     async def rest(self) -> Counter[Certainty]:
         """Count what was not claimed of the input, by what is known of it without trying it."""
-        told = {"run": self._run, "after": self._after}
-        rows = await self.commits.do(lambda db: db.execute(sql("rest"), told).fetchall())
+        told = {"run": self.run, "after": self._after}
+        rows = await self.commits.do(lambda db: db.execute("rest", told).fetchall())
         counts: Counter[Certainty] = Counter()
         for row in rows:
             certainty = Certainty.SKIPPED
@@ -140,85 +145,101 @@ class SQLiteCampaign:
     async def summary(self) -> Summary:
         """Count this run's input by state, each message once."""
 
-        def work(db: sqlite3.Connection) -> Summary:
-            row = db.execute(sql("input_summary"), {"run": self._run}).fetchone()
+        def work(db: Session) -> Summary:
+            row = db.execute("input_summary", {"run": self.run}).fetchone()
             return summary_of(self._name, row)
 
         return await self.commits.do(work)
 
     async def withdraw(self) -> None:
         """Take back what this run has added and not tried, and a campaign that is empty then."""
-        told = {"campaign": self._campaign, "last": self._last}
-
-        def work(db: sqlite3.Connection) -> None:
-            db.execute(sql("unload"), told)
-            db.execute(sql("unload_campaign"), {"campaign": self._campaign})
-
-        await self.commits.do(work)
+        await self.commits.do(self._withdraw)
 
     async def aclose(self) -> None:
         """Forget the run's input; the campaign stays."""
-        run = self._run
-
-        def work(db: sqlite3.Connection) -> None:
-            db.execute(sql("forget_run"), {"run": run})
-
         try:
-            await self.commits.do(work)
+            await self.commits.do(self._forget)
         finally:
             self._on_close()
 
+    # --- in the ledger's thread ---------------------------------------------------------------
+
     def _columns(self, first: int, messages: Sequence[ButtonMessage]) -> list[dict[str, Any]]:
-        shared = {"campaign": self._campaign, "run": self._run, "now": self.clock()}
+        shared = {"campaign": self.id, "run": self.run, "now": self.clock()}
         return [
             message_columns(message, position, self._sender) | shared
             for position, message in enumerate(messages, start=first)
         ]
 
-    def _load(self, db: sqlite3.Connection, rows: list[dict[str, Any]]) -> None:
-        db.execute("SAVEPOINT load")
-        db.executemany(sql("load"), rows)
-        db.executemany(sql("load_input"), rows)
+    def _load(self, db: Session, rows: list[dict[str, Any]]) -> None:
+        db.say("SAVEPOINT load")
+        self._insert(db, rows)
         try:
             self._refuse_changes(db, rows)
         except LedgerError:  # this load's own concern; an error of SQLite's ends the transaction
-            db.execute("ROLLBACK TO load")
+            db.say("ROLLBACK TO load")
             raise
         finally:
-            db.execute("RELEASE load")
+            db.say("RELEASE load")
 
-    def _refuse_changes(self, db: sqlite3.Connection, rows: list[dict[str, Any]]) -> None:
-        told = {"run": self._run, "first": rows[0]["position"]}
-        changed = db.execute(sql("changed"), told).fetchall()
+    def _insert(self, db: Session, rows: list[dict[str, Any]]) -> None:
+        db.executemany("load", rows)
+        db.executemany("load_input", rows)
+
+    def _refuse_changes(self, db: Session, rows: list[dict[str, Any]]) -> None:
+        told = {"run": self.run, "first": rows[0]["position"]}
+        changed = db.execute("changed", told).fetchall()
         if changed:
             raise LedgerError(_changes_text(changed, rows))
 
-    def _next(self, db: sqlite3.Connection, *, after: int, count: int) -> list[sqlite3.Row]:
-        told = {"run": self._run, "after": after, "count": count}
-        return db.execute(sql("claim"), told).fetchall()
+    def _next(self, db: Session, told: dict[str, Any]) -> list[Row]:
+        return db.execute("claim", told | {"run": self.run}).fetchall()
 
-    def _claim(self, row: Row) -> "SQLiteClaim":
+    def _withdraw(self, db: Session) -> None:
+        told = {"campaign": self.id, "last": self._last}
+        db.execute("unload", told)
+        db.execute("unload_campaign", told)
+
+    def _forget(self, db: Session) -> None:
+        db.execute("forget_run", {"run": self.run})
+
+    # --- rows ---------------------------------------------------------------------------------
+
+    def _place(self, row: Row) -> int:
+        """Return where a row stands in the order in which they are claimed."""
+        place: int = row["position"]
+        return place
+
+    def _claim(self, row: Row) -> "StoredClaim":
+        return StoredClaim(**self._fields(row))
+
+    def _fields(self, row: Row) -> dict[str, Any]:
+        """Return what makes up the claim of a row."""
         state = row["state"]
-        return SQLiteClaim(
-            campaign=self,
-            row=row["id"],
-            state=state,
-            key=row["key"],
-            index=row["position"],
-            message=read_message(row),
-            attempts=row["attempts"],
-            unknown_attempts=row["unknown_attempts"],
-            doubt=read_doubt(row),
-            earlier=None if row["is_repeated"] else CERTAINTIES[state],
-            may_send=self._may_send(row, is_tried=row["attempts"] > 0),
-        )
+        return {
+            "campaign": self,
+            "row": row["id"],
+            "state": state,
+            "key": row["key"],
+            "index": row["position"],
+            "message": read_message(row),
+            "attempts": row["attempts"],
+            "unknown_attempts": row["unknown_attempts"],
+            "doubt": read_doubt(row),
+            "earlier": None if row["is_repeated"] else CERTAINTIES[state],
+            "may_send": self._is_taken(row),
+        }
+
+    def _is_taken(self, row: Row) -> bool:
+        """Tell whether the run may send the message of a row that it has claimed."""
+        return self._may_send(row, is_tried=row["attempts"] > 0)
 
     def _may_send(self, row: Row, *, is_tried: bool) -> bool:
         return not row["is_repeated"] and self._choice.allows(row["state"], is_tried=is_tried)
 
 
 @attrs.define(kw_only=True, eq=False)
-class SQLiteClaim:
+class StoredClaim:
     """One message of a campaign, taken by a run. It is a ``Claim``."""
 
     message: ButtonMessage
@@ -229,7 +250,7 @@ class SQLiteClaim:
     attempts: int
     unknown_attempts: int
     doubt: SendError | None
-    _campaign: SQLiteCampaign = attrs.field(alias="campaign")
+    _campaign: StoredCampaign = attrs.field(alias="campaign")
     _row: int = attrs.field(alias="row")
     _state: str = attrs.field(alias="state")
     _begun: int = attrs.field(default=0, init=False)
@@ -256,33 +277,33 @@ class SQLiteClaim:
         if not self._begun:
             return
         columns = outcome_columns(outcome)
-        detail = {"id": self._row, "receipt": columns["receipt"], "error": columns["error"]}
-        await self._move("settle", columns.pop("state"), detail, **columns)
+        await self._move("settle", columns.pop("state"), **columns)
 
-    async def _move(
-        self, name: str, to: str, detail: dict[str, Any] | None = None, **columns: Any
-    ) -> None:
+    async def _move(self, name: str, to: str, **columns: Any) -> None:
         """Take the message from one state to the next, if it is still where it was left."""
         told = {
             "state": to,
             "id": self._row,
             "attempts": self.attempts + self._begun,
             "now": self._campaign.clock(),
+            "run": self._campaign.run,
         } | columns
-
-        def work(db: sqlite3.Connection) -> bool:
-            if db.execute(sql(name), told).rowcount != 1:
-                return False
-            if detail is not None:
-                db.execute(sql("detail"), detail)
-            return True
-
-        if not await self._campaign.commits.do(work):
-            raise LedgerError(
-                f"The message to {mask_number(self.message.to)} was changed in the ledger while "
-                "it was being sent: its claim no longer holds"
-            )
+        await self._campaign.commits.do(lambda db: self._write(db, name, told))
         self._state = to
+
+    def _write(self, db: Session, name: str, told: dict[str, Any]) -> None:
+        """Write one transition. Called in the ledger's thread."""
+        if db.execute(name, told).rowcount != 1:
+            raise self._lost(db, told)
+        if name == "settle":
+            db.execute("detail", told)
+
+    def _lost(self, db: Session, told: dict[str, Any]) -> LedgerError:  # noqa: ARG002  # others look
+        """Return why the message is not where it was left."""
+        return ClaimLostError(
+            f"The message to {mask_number(self.message.to)} was changed in the ledger while it was "
+            "being sent: its claim no longer holds"
+        )
 
 
 def _changes_text(changed: Sequence[Row], rows: Sequence[dict[str, Any]]) -> str:

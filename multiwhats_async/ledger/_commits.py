@@ -45,6 +45,11 @@ class Worker:
 
         self._executor.submit(job)
 
+    def also(self, work: Callable[[], None]) -> None:
+        """Do work in the thread that nobody waits for. A thread that has ended does nothing."""
+        with suppress(RuntimeError):
+            self._executor.submit(work)
+
     async def run(self, work: Callable[[], None]) -> None:
         """Do work in the thread and wait for its end, whatever is cancelled meanwhile.
 

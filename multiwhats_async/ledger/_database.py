@@ -14,7 +14,7 @@ from ..errors import LedgerError
 from ._commits import Ticket
 from ._place import look_at_wal, network_file_system, owner_of
 from ._queries import take_over
-from ._statements import sql
+from ._statements import SQLITE, Session, sql
 
 APPLICATION_ID: Final = 0x4D574C47
 """Ours, in the file's header: ``MWLG``."""
@@ -128,7 +128,7 @@ class Database:
             self._db = _connect(":memory:")
             self._migrate()
         with self._transaction():
-            take_over(self._connection)
+            take_over(self._session)
 
     def _open_file(self, place: Path) -> None:
         wal = look_at_wal(place)
@@ -160,7 +160,7 @@ class Database:
         self._refuse_damage(place, wal_is_lost=not wal.exists)
         with self._transaction():
             self._connection.execute("UPDATE ledger SET is_open = 1")
-            take_over(self._connection)
+            take_over(self._session)
         # From here on the main file itself says that it is worth nothing without its -wal.
         self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
@@ -210,9 +210,10 @@ class Database:
         """
         try:
             with self._explained(), self._transaction():
+                session = self._session
                 for ticket in tickets:
                     try:
-                        ticket.result = ticket.work(self._connection)
+                        ticket.result = ticket.work(session)
                     except LedgerError as error:
                         ticket.error = error
         except Exception as error:  # noqa: BLE001  # handed to each who waits
@@ -237,6 +238,10 @@ class Database:
     def _connection(self) -> sqlite3.Connection:
         assert self._db is not None  # noqa: S101  # its thread ends when it is closed
         return self._db
+
+    @property
+    def _session(self) -> Session:
+        return Session(self._connection, SQLITE)
 
     def _pragma(self, name: str) -> int:
         value: int = self._connection.execute(f"PRAGMA {name}").fetchone()[0]

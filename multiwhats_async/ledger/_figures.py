@@ -1,9 +1,8 @@
 """What a report shows of a campaign, counted in its database: no list grows with the messages."""
 
 import math
-import sqlite3
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable
 from functools import partial
 from itertools import pairwise
 from typing import Any, Final
@@ -13,10 +12,10 @@ import attrs
 from .._certainty import Certainty
 from ..errors import SendError
 from ..outcomes import Summary
+from ._base import DatabaseLedger
 from ._columns import CERTAINTIES, Row, read_error
 from ._queries import find, summary_of
-from ._statements import sql
-from .sqlite import SQLiteLedger
+from ._statements import Session
 
 RESOLVED: Final = "Resolved"
 """The ``cause`` of an error that a person has found."""
@@ -166,7 +165,7 @@ class Figures:
     resolved_count: int
 
 
-async def figures_of(ledger: SQLiteLedger, campaign: str) -> Figures:
+async def figures_of(ledger: DatabaseLedger, campaign: str) -> Figures:
     """Return the figures of a campaign.
 
     Raises:
@@ -176,14 +175,14 @@ async def figures_of(ledger: SQLiteLedger, campaign: str) -> Figures:
         return await commits.do(partial(_figures, campaign))
 
 
-def _figures(campaign: str, db: sqlite3.Connection) -> Figures:
+def _figures(campaign: str, db: Session) -> Figures:
     told = {"campaign": find(campaign, db)}
     times = _one(db, "figures_times", told)
-    errors, unknown = _errors(db.execute(sql("figures_errors"), told))
-    attempts = db.execute(sql("figures_attempts"), told | {"most": MOST_ATTEMPTS}).fetchall()
+    errors, unknown = _errors(db.execute("figures_errors", told))
+    attempts = db.execute("figures_attempts", told | {"most": MOST_ATTEMPTS}).fetchall()
     listed = told | {"count": MOST_LISTED}
-    resolved = db.execute(sql("figures_resolved"), listed).fetchall()
-    senders = db.execute(sql("figures_senders"), told | {"count": MOST_SENDERS})
+    resolved = db.execute("figures_resolved", listed).fetchall()
+    senders = db.execute("figures_senders", told | {"count": MOST_SENDERS})
     return Figures(
         summary=summary_of(campaign, _one(db, "summary", told)),
         created_at=times["created_at"],
@@ -202,8 +201,8 @@ def _figures(campaign: str, db: sqlite3.Connection) -> Figures:
     )
 
 
-def _one(db: sqlite3.Connection, name: str, told: dict[str, Any]) -> sqlite3.Row:
-    row: sqlite3.Row = db.execute(sql(name), told).fetchone()
+def _one(db: Session, name: str, told: dict[str, Any]) -> Row:
+    row: Row = db.execute(name, told).fetchone()
     return row
 
 
@@ -228,17 +227,17 @@ def step_width(seconds: float, messages: int) -> float:
     return next((width for width in WIDTHS if width >= least), math.ceil(least / 86400) * 86400)
 
 
-def _course(db: sqlite3.Connection, told: dict[str, Any], times: Row) -> Course | None:
+def _course(db: Session, told: dict[str, Any], times: Row) -> Course | None:
     if not times["answered"]:
         return None
     begun = times["begun_at"]
     width = step_width(times["ended_at"] - begun, times["answered"])
     start = begun // width * width
-    rows = db.execute(sql("figures_course"), told | {"start": start, "width": width})
+    rows = db.execute("figures_course", told | {"start": start, "width": width})
     return Course(start=start, width=width, steps=tuple(map(tuple, rows)))
 
 
-def _latency(db: sqlite3.Connection, told: dict[str, Any], times: Row) -> Latency | None:
+def _latency(db: Session, told: dict[str, Any], times: Row) -> Latency | None:
     count = times["accepted"]
     if not count:
         return None
@@ -246,7 +245,7 @@ def _latency(db: sqlite3.Connection, told: dict[str, Any], times: Row) -> Latenc
     ranks = [math.ceil(share * count) for share in SHARES]
     percentiles: list[float] = []
     bins = [0] * (len(edges) - 1)
-    for rank, row in enumerate(db.execute(sql("figures_latency"), told), start=1):
+    for rank, row in enumerate(db.execute("figures_latency", told), start=1):
         elapsed = row["elapsed"]
         bins[min(len(bins), max(1, bisect_right(edges, elapsed))) - 1] += 1
         percentiles += [elapsed] * ranks.count(rank)
@@ -275,7 +274,7 @@ def _edges(series: tuple[float, ...], low: float, high: float) -> list[float]:
 # --- errors -----------------------------------------------------------------------------------
 
 
-def _errors(rows: Iterator[Row]) -> tuple[tuple[ErrorKind, ...], tuple[Listed, ...]]:
+def _errors(rows: Iterable[Row]) -> tuple[tuple[ErrorKind, ...], tuple[Listed, ...]]:
     """Count errors by kind, and list the first unknown messages."""
     kinds: dict[tuple[Any, ...], ErrorKind] = {}
     unknown: list[Listed] = []

@@ -1,51 +1,50 @@
 """What is asked of a ledger's database, one function a question. Each runs in its thread."""
 
-import sqlite3
 from typing import Any
 
 from .._certainty import Certainty
 from ..errors import LedgerError
 from ..outcomes import Summary
 from ._columns import CERTAINTIES, SENDING, STATES, error_text, orphan_error, resolved_error
-from ._statements import sql
+from ._statements import Session
 
 
-def begin(campaign: str, now: float, db: sqlite3.Connection) -> tuple[int, int]:
+def begin(campaign: str, now: float, db: Session) -> tuple[int, int]:
     """Make a campaign where it is new; return its id, and the highest id of a message.
 
     Nobody is sending it: what is called under way is what a run could not record any more.
     """
-    db.execute(sql("add_campaign"), {"name": campaign, "now": now})
+    db.execute("add_campaign", {"name": campaign, "now": now})
     found = find(campaign, db)
     take_over(db, campaign=found)
-    return found, db.execute(sql("last_message")).fetchone()["last"]
+    return found, db.execute("last_message").fetchone()["last"]
 
 
-def take_over(db: sqlite3.Connection, *, campaign: int | None = None) -> None:
+def take_over(db: Session, *, campaign: int | None = None) -> None:
     """Call unknown what was under way in a run that is no more.
 
     Args:
         db: The connection.
         campaign: The campaign's id; None is all.
     """
-    for row in db.execute(sql("orphans"), {"campaign": campaign}).fetchall():
-        db.execute(sql("orphan"), {"id": row["id"]})
+    for row in db.execute("orphans", {"campaign": campaign}).fetchall():
+        db.execute("orphan", {"id": row["id"]})
         told = {"id": row["id"], "receipt": None, "error": error_text(orphan_error(row))}
-        db.execute(sql("detail"), told)
+        db.execute("detail", told)
 
 
-def names(db: sqlite3.Connection) -> tuple[str, ...]:
+def names(db: Session) -> tuple[str, ...]:
     """Return the names of all campaigns."""
-    return tuple(row["name"] for row in db.execute(sql("list_campaigns")))
+    return tuple(row["name"] for row in db.execute("list_campaigns"))
 
 
-def find(campaign: str, db: sqlite3.Connection) -> int:
+def find(campaign: str, db: Session) -> int:
     """Return the id of a campaign.
 
     Raises:
         LedgerError: There is none of that name.
     """
-    row = db.execute(sql("find_campaign"), {"name": campaign}).fetchone()
+    row = db.execute("find_campaign", {"name": campaign}).fetchone()
     if row is None:
         there = ", ".join(map(repr, names(db)))
         raise LedgerError(
@@ -56,23 +55,23 @@ def find(campaign: str, db: sqlite3.Connection) -> int:
     return found
 
 
-def summary(campaign: str, db: sqlite3.Connection) -> Summary:
+def summary(campaign: str, db: Session) -> Summary:
     """Count the messages of a campaign by their state."""
     told = {"campaign": find(campaign, db)}
-    return summary_of(campaign, db.execute(sql("summary"), told).fetchone())
+    return summary_of(campaign, db.execute("summary", told).fetchone())
 
 
-def summary_of(campaign: str, row: sqlite3.Row) -> Summary:
+def summary_of(campaign: str, row: Any) -> Summary:
     """Return the summary that a count makes up."""
-    counts = dict(zip(row.keys(), row, strict=True))
+    counts = dict(row)
     credits_: float = counts.pop("credits")
     whole = int(credits_) if credits_.is_integer() else credits_
     return Summary(campaign=campaign, credits=whole, **counts)
 
 
-def page(told: dict[str, Any], db: sqlite3.Connection) -> list[sqlite3.Row]:
+def page(told: dict[str, Any], db: Session) -> list[Any]:
     """Return one page of outcomes."""
-    return db.execute(sql("outcomes"), told).fetchall()
+    return db.execute("outcomes", told).fetchall()
 
 
 def resolve(
@@ -81,7 +80,7 @@ def resolve(
     note: str | None,
     campaign: str | None,
     now: float,
-    db: sqlite3.Connection,
+    db: Session,
 ) -> None:
     """Record what an unknown message has turned out to be.
 
@@ -90,7 +89,7 @@ def resolve(
     """
     if campaign is not None:
         find(campaign, db)
-    rows = db.execute(sql("find_key"), {"key": key, "campaign": campaign}).fetchall()
+    rows = db.execute("find_key", {"key": key, "campaign": campaign}).fetchall()
     if not rows:
         raise LedgerError(f"No message has the key {key!r}: the outcomes show the keys")
     if len(rows) > 1:
@@ -111,6 +110,6 @@ def resolve(
             "only an unknown one can be resolved"
         )
     told = {"id": row["id"], "state": STATES[certainty], "now": now, "note": note}
-    db.execute(sql("resolve"), told)
+    db.execute("resolve", told)
     error = error_text(resolved_error(certainty, row["recipient"], note))
-    db.execute(sql("resolve_detail"), told | {"error": error})
+    db.execute("resolve_detail", told | {"error": error})

@@ -1,12 +1,72 @@
-"""The statements, each in a file of its own that an SQL tool can read."""
+"""The statements, each in a file of its own that an SQL tool can read, run by their names."""
 
+import re
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.resources import files
+from typing import Any, Final, Protocol
+
+SQLITE: Final = "sqlite"
+POSTGRES: Final = "postgres"
+
+_NAMED: Final = re.compile(r"(?<!:):(\w+)")
+_COMMENT: Final = re.compile(r"\s*--.*")
 
 
 @cache
-def sql(name: str) -> str:
-    """Return the statement of that name."""
-    return (
-        files("multiwhats_async.ledger").joinpath("sql", "sqlite", f"{name}.sql").read_text("utf-8")
-    )
+def sql(name: str, dialect: str = SQLITE) -> str:
+    """Return the statement of that name.
+
+    All are written with ``:name`` for a parameter, which is what SQLite takes.
+    """
+    folder = files("multiwhats_async.ledger").joinpath("sql", dialect)
+    text = folder.joinpath(f"{name}.sql").read_text("utf-8")
+    if dialect == SQLITE:
+        return text
+    # psycopg takes %(name)s, also where it stands in a comment.
+    return _NAMED.sub(r"%(\1)s", _COMMENT.sub("", text).replace("%", "%%"))
+
+
+class Cursor(Protocol):
+    """What a statement has come to."""
+
+    @property
+    def rowcount(self) -> int:
+        """How many rows were changed."""
+        ...
+
+    def fetchone(self) -> Any:
+        """Return the next row, or None."""
+
+    def fetchall(self) -> list[Any]:
+        """Return all rows."""
+        ...
+
+    def __iter__(self) -> Any:
+        """Yield the rows."""
+
+
+class Session:
+    """The transaction that is under way, as the work in it sees it.
+
+    Args:
+        connection: The connection of ``sqlite3`` or psycopg.
+        dialect: Whose statements are run.
+    """
+
+    def __init__(self, connection: Any, dialect: str) -> None:
+        self.connection: Any = connection
+        self._dialect = dialect
+
+    def execute(self, name: str, told: Mapping[str, Any] | None = None) -> Cursor:
+        """Run the statement of that name."""
+        cursor: Cursor = self.connection.execute(sql(name, self._dialect), told or {})
+        return cursor
+
+    def executemany(self, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Run a statement for each of many rows."""
+        self.connection.cursor().executemany(sql(name, self._dialect), rows)
+
+    def say(self, text: str) -> None:
+        """Run a statement that has no file: it speaks of the transaction itself."""
+        self.connection.execute(text)

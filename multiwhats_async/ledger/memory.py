@@ -3,16 +3,15 @@
 import time
 import weakref
 from collections.abc import Callable
-from pathlib import Path
 
+from ._base import DatabaseLedger
 from ._database import Database
-from .sqlite import SQLiteLedger
 
 
-class MemoryLedger(SQLiteLedger):
+class MemoryLedger(DatabaseLedger):
     """A ledger that is gone with its object: for tests, and for runs within one process.
 
-    It keeps its campaigns between runs. The same SQL as :class:`SQLiteLedger`'s, in an SQLite
+    It keeps its campaigns between runs. The same SQL as ``SQLiteLedger``'s, in an SQLite
     database in memory; no thread, no file, no lock.
 
     Args:
@@ -22,11 +21,7 @@ class MemoryLedger(SQLiteLedger):
     def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
         database = Database(None)
         weakref.finalize(self, database.forget)
-        self.path: Path | None = None
-        self._set_up(database, clock)
-
-    def __repr__(self) -> str:
-        return f"<MemoryLedger ({'open' if self.is_open else 'closed'})>"
+        super().__init__(database, where="in memory", clock=clock)
 
     def _new_worker(self) -> None:
         """Return none: no disk is waited for."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import anyio
 
 from multiwhats_async import AsyncMultiWhats, ButtonMessage, SQLiteLedger
-from multiwhats_async.ledger._campaign import SQLiteClaim
+from multiwhats_async.ledger._campaign import StoredClaim
 
 CONCURRENCY = 20
 CAMPAIGN = "spring"
@@ -27,7 +27,7 @@ def messages(count: int) -> list[ButtonMessage]:
     ]
 
 
-async def _nothing(claim: SQLiteClaim) -> None:
+async def _nothing(claim: StoredClaim) -> None:
     """Stand in for the intent without writing it; the fence of the outcome still fits."""
     claim.attempts -= 1
     claim._begun += 1
@@ -49,5 +49,5 @@ async def live(ledger: Path, base_url: str, count: int) -> None:
 if __name__ == "__main__":
     path, url, backend, number, *how = sys.argv[1:]
     if how:
-        SQLiteClaim.intend = _nothing  # type: ignore[method-assign]  # what the test is about
+        StoredClaim.intend = _nothing  # type: ignore[method-assign]  # what the test is about
     anyio.run(live, Path(path), url, int(number), backend=backend)

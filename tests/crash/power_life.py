@@ -28,7 +28,7 @@ from multiwhats_async import (
     SQLiteLedger,
 )
 from multiwhats_async.ledger import _database
-from multiwhats_async.ledger._campaign import SQLiteClaim
+from multiwhats_async.ledger._campaign import StoredClaim
 
 DIED: Final = 9
 """The exit code of the first life."""
@@ -47,7 +47,7 @@ ERRORS: Final = {
 }
 
 
-def outcome_of(claim: SQLiteClaim, attempts: int) -> Outcome:
+def outcome_of(claim: StoredClaim, attempts: int) -> Outcome:
     """Return an outcome; which one is a matter of the message and its attempt."""
     turn = (claim.index + 3 * attempts) % 10
     certainty = {
@@ -105,7 +105,7 @@ class Witness:
         os.write(self._file, json.dumps(line).encode() + b"\n")
 
 
-async def send(claim: SQLiteClaim, witness: Witness) -> None:
+async def send(claim: StoredClaim, witness: Witness) -> None:
     """Take one message to its outcome, over a second attempt where the first came to nothing."""
     attempts = claim.attempts
     for is_last in (claim.index % 4 > 0, True):
@@ -121,7 +121,7 @@ async def send(claim: SQLiteClaim, witness: Witness) -> None:
 
 
 async def work(
-    claims: MemoryObjectReceiveStream[SQLiteClaim], witness: Witness, dies_after: float
+    claims: MemoryObjectReceiveStream[StoredClaim], witness: Witness, dies_after: float
 ) -> None:
     """Send what comes, until a number of messages has its outcome."""
     async with claims:
@@ -152,7 +152,7 @@ async def run(
                 certainty=Certainty.NOT_SENT,
                 attempts=0,
             )
-        sender, receiver = anyio.create_memory_object_stream[SQLiteClaim]()
+        sender, receiver = anyio.create_memory_object_stream[StoredClaim]()
         async with anyio.create_task_group() as tasks, sender, receiver:
             for _ in range(CONCURRENCY):
                 tasks.start_soon(work, receiver.clone(), witness, dies_after)

@@ -22,7 +22,7 @@ from multiwhats_async import (
     Outcome,
     SQLiteLedger,
 )
-from multiwhats_async.ledger._campaign import SQLiteCampaign, SQLiteClaim
+from multiwhats_async.ledger._campaign import StoredCampaign, StoredClaim
 
 pytestmark = pytest.mark.anyio
 
@@ -37,14 +37,14 @@ async def ledger(tmp_path: Path) -> AsyncIterator[SQLiteLedger]:
         yield ledger
 
 
-async def claims(ledger: SQLiteLedger, count: int = MANY) -> list[SQLiteClaim]:
+async def claims(ledger: SQLiteLedger, count: int = MANY) -> list[StoredClaim]:
     """Return that many claims of a campaign."""
-    run: SQLiteCampaign = await ledger.begin("spring", sender=SENDER)
+    run: StoredCampaign = await ledger.begin("spring", sender=SENDER)
     await run.load(0, messages(count))
     return [*await run.claim(count)]
 
 
-def told(claim: SQLiteClaim) -> Outcome:
+def told(claim: StoredClaim) -> Outcome:
     """Return an outcome for a claim."""
     return Outcome(message=claim.message, key=claim.key, certainty=Certainty.ACCEPTED, attempts=1)
 
@@ -107,7 +107,7 @@ async def test_a_commit_that_fails_fails_all_who_wait_for_it(ledger: SQLiteLedge
     )
     errors: list[Exception] = []
 
-    async def intend(claim: SQLiteClaim) -> None:
+    async def intend(claim: StoredClaim) -> None:
         try:
             await claim.intend()
         except LedgerError as error:
@@ -300,7 +300,7 @@ async def test_a_bug_in_a_statement_is_an_error_of_the_ledger(ledger: SQLiteLedg
     with pytest.raises(LedgerError, match="The ledger failed: KeyError"):
         await ledger._commits.do(broken)
     with pytest.raises(LedgerError, match=r"spring\.db failed \(no such table: absent\)"):
-        await ledger._commits.do(lambda db: db.execute("SELECT * FROM absent"))
+        await ledger._commits.do(lambda db: db.say("SELECT * FROM absent"))
 
 
 async def test_a_settled_claim_is_settled_once(ledger: SQLiteLedger) -> None:
@@ -368,6 +368,6 @@ def test_a_ledger_in_memory_keeps_its_content_between_loops() -> None:
         async with ledger:
             await claims(ledger, 3)
 
-    assert repr(ledger) == "<MemoryLedger (closed)>"
+    assert repr(ledger) == "<MemoryLedger in memory (closed)>"
     anyio.run(fill)
     assert anyio.run(ledger.summary, "spring", backend="trio").pending == 3

@@ -184,9 +184,11 @@ async def test_an_error_of_a_newer_version_is_read_by_what_is_known_of_it(
     """Its kind may have another name by then; its certainty has not."""
     await settled(ledger, [outcome(0, R, error=REFUSED)])
     async with ledger:
-        error = json.dumps(REFUSED.to_dict() | {"type": "TeapotError"})
+        newer = json.dumps(REFUSED.to_dict() | {"type": "TeapotError"})
         assert ledger._commits is not None
-        await ledger._commits.do(lambda db: db.execute("UPDATE detail SET error = ?", [error]))
+        await ledger._commits.do(
+            lambda db: db.connection.execute("UPDATE detail SET error = ?", [newer])
+        )
         (back,) = await read(ledger)
     assert type(back.error).__name__ == "RejectedError"
     assert str(back.error) == "no 👤"

@@ -1,0 +1,1 @@
+INSERT INTO multiwhats_campaign (name) VALUES (:name) ON CONFLICT (name) DO NOTHING

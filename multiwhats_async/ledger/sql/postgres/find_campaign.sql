@@ -1,0 +1,1 @@
+SELECT id FROM multiwhats_campaign WHERE name = :name

@@ -1,0 +1,1 @@
+DELETE FROM multiwhats_input WHERE run = :run

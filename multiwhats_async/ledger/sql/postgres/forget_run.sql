@@ -1,0 +1,1 @@
+DELETE FROM multiwhats_run WHERE id = :run

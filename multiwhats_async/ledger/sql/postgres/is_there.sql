@@ -1,0 +1,1 @@
+SELECT to_regclass('multiwhats_schema') IS NOT NULL AS is_there

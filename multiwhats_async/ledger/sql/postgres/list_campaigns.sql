@@ -1,0 +1,1 @@
+SELECT name FROM multiwhats_campaign ORDER BY id
