@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ._bulk import BulkRun
     from ._certainty import Certainty
     from ._converter import configure_converter, make_converter
+    from .campaigns import CampaignState, CampaignStatus, Chunk, Enqueued, RunStatus
     from .client import AsyncMultiWhats
     from .errors import (
         AuthenticationError,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
         SendError,
         TemplateError,
     )
+    from .fleet import enqueue_campaign, keep_reconciling, reconcile, send_chunk
     from .ledger import MemoryLedger, PostgresLedger, SQLiteLedger
     from .models import ButtonMessage, ExtraData, MessageReceipt, MessageTarget
     from .options import WHATSAPP_LIMITS, Breaker, MessageLimits, Rate, Timeouts
@@ -49,9 +51,13 @@ __all__ = [
     "BulkRun",
     "ButtonMessage",
     "CampaignHeldError",
+    "CampaignState",
+    "CampaignStatus",
     "Certainty",
+    "Chunk",
     "ClaimLostError",
     "ConfigurationError",
+    "Enqueued",
     "ExtraData",
     "InsufficientCreditError",
     "InvalidMenuError",
@@ -76,6 +82,7 @@ __all__ = [
     "Report",
     "RetryDetails",
     "RetryPolicy",
+    "RunStatus",
     "SQLiteLedger",
     "SendError",
     "StopReason",
@@ -84,7 +91,11 @@ __all__ = [
     "Timeouts",
     "__version__",
     "configure_converter",
+    "enqueue_campaign",
+    "keep_reconciling",
     "make_converter",
+    "reconcile",
+    "send_chunk",
 ]
 
 _HOME: Final = {
@@ -93,6 +104,7 @@ _HOME: Final = {
         "._bulk": ("BulkRun",),
         "._certainty": ("Certainty",),
         "._converter": ("configure_converter", "make_converter"),
+        ".campaigns": ("CampaignState", "CampaignStatus", "Chunk", "Enqueued", "RunStatus"),
         ".client": ("AsyncMultiWhats",),
         ".errors": (
             "AuthenticationError",
@@ -114,6 +126,7 @@ _HOME: Final = {
             "SendError",
             "TemplateError",
         ),
+        ".fleet": ("enqueue_campaign", "keep_reconciling", "reconcile", "send_chunk"),
         ".ledger": ("MemoryLedger", "PostgresLedger", "SQLiteLedger"),
         ".models": ("ButtonMessage", "ExtraData", "MessageReceipt", "MessageTarget"),
         ".options": ("Breaker", "MessageLimits", "Rate", "Timeouts", "WHATSAPP_LIMITS"),

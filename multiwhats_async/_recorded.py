@@ -12,7 +12,8 @@ import anyio.lowlevel
 from ._certainty import Certainty
 from ._intake import Intake, Item, Messages, Source
 from ._settings import checked_name
-from .abc import Campaign, Claim, Ledger
+from .abc import Campaign, Claim, Ledger, SharedLedger
+from .campaigns import Chunk
 from .errors import ConfigurationError, LedgerError
 from .models import ButtonMessage
 
@@ -74,9 +75,7 @@ class LedgerIntake(Intake):
         self._source.check()
         await self._ledger.open()
         try:
-            self._campaign: Campaign = await self._ledger.begin(
-                self._name, sender=self._sender, **self._choice
-            )
+            self._campaign = await self._begin()
             try:
                 if not self.is_async:
                     await self._load(goes_on)
@@ -87,6 +86,9 @@ class LedgerIntake(Intake):
         except BaseException:
             await self._ledger.aclose()
             raise
+
+    async def _begin(self) -> Campaign:
+        return await self._ledger.begin(self._name, sender=self._sender, **self._choice)
 
     async def _load(self, goes_on: Callable[[], bool]) -> None:
         try:
@@ -143,6 +145,39 @@ class LedgerIntake(Intake):
             await self._ledger.aclose()
 
 
+class ChunkIntake(LedgerIntake):
+    """Hands out what of a chunk may be sent now: its messages were loaded before.
+
+    Args:
+        chunk: The chunk.
+        ledger: Its ledger; it is opened and closed here.
+    """
+
+    def __init__(self, chunk: Chunk, ledger: SharedLedger) -> None:
+        super().__init__(
+            Source((), None),
+            None,
+            ledger=ledger,
+            campaign=chunk.campaign,
+            resend_unknown=False,
+            only_failed=False,
+        )
+        self._chunk = chunk
+        self._shared = ledger
+
+    @property
+    def total(self) -> int | None:
+        """None: others may have sent some of it, and some may not be due."""
+        return None
+
+    async def _begin(self) -> Campaign:
+        return await self._shared.begin_chunk(self._chunk)
+
+    async def rest(self, finished: int) -> Mapping[Certainty, int]:  # noqa: ARG002  # see below
+        """Count what was claimed and not tried; the rest of the chunk is nobody's."""
+        return Counter(map(_untried, self._block))
+
+
 def _untried(claim: Claim) -> Certainty:
     """Return what is known of a message that is not tried."""
     if not claim.may_send:
@@ -151,7 +186,7 @@ def _untried(claim: Claim) -> Certainty:
 
 
 def intake_of(
-    messages: Messages,
+    messages: Messages | Chunk,
     sender: str | None,
     *,
     ledger: Ledger | None,
@@ -164,12 +199,19 @@ def intake_of(
     Raises:
         ConfigurationError: The input is none, or the options do not fit together.
     """
+    if ledger is not None and not isinstance(ledger, Ledger):  # pyright: ignore[reportUnnecessaryIsInstance]  # a user's
+        raise ConfigurationError(
+            f'ledger must be a ledger such as SQLiteLedger("spring.db"), not {ledger!r}'
+        )
+    if isinstance(messages, Chunk):
+        if not isinstance(ledger, SharedLedger) or campaign or resend_unknown or only_failed:
+            raise ConfigurationError(
+                "A chunk needs the ledger that it is of, a PostgresLedger, and no other option: "
+                "bulk(chunk, ledger=ledger)"
+            )
+        return ChunkIntake(messages, ledger)
     source = Source(messages, sender)
     if ledger is not None:
-        if not isinstance(ledger, Ledger):  # pyright: ignore[reportUnnecessaryIsInstance]  # a user's
-            raise ConfigurationError(
-                f'ledger must be a ledger such as SQLiteLedger("spring.db"), not {ledger!r}'
-            )
         return LedgerIntake(
             source,
             sender,

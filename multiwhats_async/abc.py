@@ -6,7 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from ._certainty import Certainty
 from ._evidence import Answer, Evidence, Silence
-from .campaigns import Chunk
+from .campaigns import CampaignStatus, Chunk, Enqueued
 from .errors import SendError
 from .models import ButtonMessage
 from .options import Timeouts
@@ -23,6 +23,7 @@ __all__ = [
     "Ledger",
     "RateLimiter",
     "Sender",
+    "SharedLedger",
     "TransactionalQueue",
 ]
 
@@ -202,6 +203,45 @@ class Ledger(Protocol):
         campaign: str | None = None,
     ) -> None:
         """Record what an unknown message has turned out to be."""
+
+
+@runtime_checkable
+class SharedLedger(Ledger, Protocol):
+    """A ledger that many machines share, and that hands out its campaigns in chunks."""
+
+    async def begin_chunk(self, chunk: Chunk) -> Campaign:
+        """Begin a run of one chunk.
+
+        Raises:
+            CampaignHeldError: Its campaign is paused or cancelled.
+        """
+        ...
+
+    async def hand_over(
+        self, campaign: Any, *, queue: object, chunk_size: int
+    ) -> tuple[Enqueued, tuple[Chunk, ...]]:
+        """Cut what a run has loaded into chunks, and hand them to a queue."""
+        ...
+
+    async def due(self, *, queue: object) -> tuple[Chunk, ...]:
+        """Take over what dead runs hold; return the chunks that are to be put into a queue."""
+        ...
+
+    async def put_off(self, chunk: Chunk, seconds: float) -> None:
+        """Hand out what is left of a chunk no earlier than in so many seconds."""
+
+    async def pause(self, campaign: str, because: str | None = None) -> None:
+        """Let no attempt of a campaign begin, on any machine."""
+
+    async def resume(self, campaign: str) -> None:
+        """Let a paused campaign go on."""
+
+    async def cancel(self, campaign: str, because: str | None = None) -> None:
+        """Let nothing more of a campaign be sent, for good."""
+
+    async def status(self, campaign: str) -> CampaignStatus:
+        """Return where a campaign stands, over all machines."""
+        ...
 
 
 class ChunkQueue(Protocol):

@@ -27,6 +27,7 @@ from ._settings import (
 )
 from ._transport import HttpxExchange, Lifetime
 from .abc import Ledger
+from .campaigns import Chunk
 from .errors import ConfigurationError, InvalidMessageError, Problem
 from .models import ButtonMessage, MessageReceipt
 from .options import WHATSAPP_LIMITS, Breaker, KeyPlace, MessageLimits, Rate, Timeouts
@@ -300,7 +301,7 @@ class AsyncMultiWhats:
 
     def bulk(  # noqa: PLR0913  # the public face: one argument an option
         self,
-        messages: Messages,
+        messages: Messages | Chunk,
         *,
         max_concurrency: int | None = None,
         rate: float | Rate | None = None,
@@ -335,7 +336,8 @@ class AsyncMultiWhats:
 
         Args:
             messages: :class:`ButtonMessage` objects from a sync or async iterable of any
-                length. A list or tuple is checked as a whole before anything is sent.
+                length. A list or tuple is checked as a whole before anything is sent. Or a
+                :class:`Chunk` of a campaign in a ledger that many machines share.
             max_concurrency: The most messages at once in this run, beside what else the client
                 sends; None shares the client's limit.
             rate: Messages a second for each sender in this run, or a :class:`Rate`; None takes

@@ -15,22 +15,59 @@ from multiwhats_async._keys import SeenKeys
 
 ROOT = Path(__file__).parent.parent
 PUBLIC = {
-    *(
-        "AsyncMultiWhats",
-        "BulkRun",
-        "ButtonMessage",
-        "MessageReceipt",
-        "MessageTarget",
-        "ExtraData",
-    ),
-    *("Certainty", "Outcome", "Attempt", "Progress", "Report", "StopReason"),
-    *("SQLiteLedger", "MemoryLedger", "Summary"),
-    *("RetryPolicy", "RetryDetails", "Timeouts", "Rate", "Breaker", "MessageLimits"),
-    *("MultiWhatsError", "ConfigurationError", "InvalidMessageError", "Problem", "LedgerError"),
-    *("SendError", "NotSentError", "OutcomeUnknownError", "RejectedError", "AuthenticationError"),
-    *("InsufficientCreditError", "InvalidRequestError", "RateLimitedError"),
-    *("InvalidReplyError", "InvalidMenuError", "TemplateError"),
-    *("WHATSAPP_LIMITS", "__version__", "configure_converter", "make_converter"),
+    "AsyncMultiWhats",
+    "Attempt",
+    "AuthenticationError",
+    "Breaker",
+    "BulkRun",
+    "ButtonMessage",
+    "CampaignHeldError",
+    "CampaignState",
+    "CampaignStatus",
+    "Certainty",
+    "Chunk",
+    "ClaimLostError",
+    "ConfigurationError",
+    "Enqueued",
+    "ExtraData",
+    "InsufficientCreditError",
+    "InvalidMenuError",
+    "InvalidMessageError",
+    "InvalidReplyError",
+    "InvalidRequestError",
+    "LedgerError",
+    "MemoryLedger",
+    "MessageLimits",
+    "MessageReceipt",
+    "MessageTarget",
+    "MultiWhatsError",
+    "NotSentError",
+    "Outcome",
+    "OutcomeUnknownError",
+    "PostgresLedger",
+    "Problem",
+    "Progress",
+    "Rate",
+    "RateLimitedError",
+    "RejectedError",
+    "Report",
+    "RetryDetails",
+    "RetryPolicy",
+    "RunStatus",
+    "SQLiteLedger",
+    "SendError",
+    "StopReason",
+    "Summary",
+    "TemplateError",
+    "Timeouts",
+    "WHATSAPP_LIMITS",
+    "__version__",
+    "configure_converter",
+    "enqueue_campaign",
+    "keep_reconciling",
+    "make_converter",
+    "reconcile",
+    "send_chunk",
 }
 
 
@@ -78,6 +115,7 @@ def test_the_public_names_import_nothing_optional() -> None:
     ).split()
     assert "httpx" in loaded
     optional = {"click", "rich", "starlette", "uvicorn", "trio", "httptools", "openpyxl"}
+    optional |= {"psycopg", "coredis", "pgqueuer", "streaq", "prometheus_client"}
     # httpcore imports trio where it is installed; nothing of ours does.
     assert optional.intersection(loaded) <= {"trio"} | ({"click", "rich"} & httpx_brings())
 
