@@ -129,8 +129,8 @@ class SharedCampaign(StoredCampaign):
         return SharedClaim(**self._fields(row))
 
     def _is_taken(self, row: Row) -> bool:
-        taken: bool = row["is_taken"]
-        return taken
+        taken: bool | None = row["is_taken"]
+        return super()._is_taken(row) if taken is None else taken
 
 
 class ChunkCampaign(SharedCampaign):

@@ -17,9 +17,11 @@ from multiwhats_async import (
     LedgerError,
     MemoryLedger,
     Outcome,
+    PostgresLedger,
     RetryPolicy,
     StopReason,
 )
+from multiwhats_async.ledger._base import DatabaseLedger
 
 pytestmark = pytest.mark.anyio
 
@@ -32,10 +34,25 @@ def anyio_backend(virtual: tuple[str, Mapping[str, Any]]) -> tuple[str, Mapping[
     return virtual
 
 
+class HerePostgresLedger(PostgresLedger):
+    """One that needs no thread, and waits in the event loop: its clock may jump."""
+
+    def _new_worker(self) -> None:
+        """Return none."""
+
+
 @pytest.fixture
-def ledger() -> MemoryLedger:
-    """Keep a ledger in memory: the same SQL as in a file."""
+def memory() -> MemoryLedger:
+    """Keep a ledger in memory."""
     return MemoryLedger()
+
+
+@pytest.fixture(params=["memory", "postgres"])
+def ledger(request: pytest.FixtureRequest) -> DatabaseLedger:
+    """Keep a ledger in memory, with the same SQL as in a file, and one in PostgreSQL."""
+    if request.param == "memory":
+        return MemoryLedger()
+    return HerePostgresLedger(request.getfixturevalue("dsn"))
 
 
 def found(outcomes: list[Outcome]) -> dict[int, Certainty]:
@@ -43,7 +60,7 @@ def found(outcomes: list[Outcome]) -> dict[int, Certainty]:
     return {outcome.index: outcome.certainty for outcome in outcomes}
 
 
-async def on_record(ledger: MemoryLedger, campaign: str = "spring") -> list[Outcome]:
+async def on_record(ledger: DatabaseLedger, campaign: str = "spring") -> list[Outcome]:
     """Return all outcomes of a campaign."""
     return [outcome async for outcome in ledger.outcomes(campaign)]
 
@@ -52,7 +69,7 @@ async def on_record(ledger: MemoryLedger, campaign: str = "spring") -> list[Outc
 
 
 @pytest.mark.parametrize("kind", ["list", "generator", "async"])
-async def test_the_same_call_again_sends_nothing(ledger: MemoryLedger, kind: str) -> None:
+async def test_the_same_call_again_sends_nothing(ledger: DatabaseLedger, kind: str) -> None:
     """Every message has its outcome on record, equal to the one that the run told."""
     vendor = Vendor(latency=0.1)
     async with vendor.client() as client:
@@ -79,7 +96,7 @@ async def test_the_same_call_again_sends_nothing(ledger: MemoryLedger, kind: str
     }
 
 
-async def test_a_stopped_run_goes_on_where_it_stopped(ledger: MemoryLedger) -> None:
+async def test_a_stopped_run_goes_on_where_it_stopped(ledger: DatabaseLedger) -> None:
     """Whatever was not tried is pending, and only that is sent by the next call."""
     vendor = Vendor(latency=1)
     async with vendor.client(max_concurrency=5) as client:
@@ -101,7 +118,7 @@ async def test_a_stopped_run_goes_on_where_it_stopped(ledger: MemoryLedger) -> N
     assert [outcome.index for outcome in report.outcomes] == list(range(110))
 
 
-async def test_what_is_not_in_the_input_is_not_sent(ledger: MemoryLedger) -> None:
+async def test_what_is_not_in_the_input_is_not_sent(ledger: DatabaseLedger) -> None:
     """Somebody who was taken off the list gets nothing, though the ledger has the message."""
     vendor = Vendor()
     async with vendor.client() as client:
@@ -113,7 +130,7 @@ async def test_what_is_not_in_the_input_is_not_sent(ledger: MemoryLedger) -> Non
     assert (await ledger.summary("spring")).pending == 2
 
 
-async def test_a_key_that_stands_twice_is_sent_once(ledger: MemoryLedger) -> None:
+async def test_a_key_that_stands_twice_is_sent_once(ledger: DatabaseLedger) -> None:
     """The second is skipped; it had no outcome before."""
     twice = [message(), message(1, key="order-7"), message(), message(1, key="order-7")]
     vendor = Vendor()
@@ -124,7 +141,7 @@ async def test_a_key_that_stands_twice_is_sent_once(ledger: MemoryLedger) -> Non
     assert report.outcomes[3].key == "order-7"
 
 
-async def test_campaigns_know_nothing_of_each_other(ledger: MemoryLedger) -> None:
+async def test_campaigns_know_nothing_of_each_other(ledger: DatabaseLedger) -> None:
     """The same message in two campaigns is two messages."""
     vendor = Vendor()
     async with vendor.client() as client:
@@ -137,7 +154,7 @@ async def test_campaigns_know_nothing_of_each_other(ledger: MemoryLedger) -> Non
 
 @pytest.mark.parametrize("kind", ["list", "generator"])
 async def test_changed_texts_are_refused_with_the_difference(
-    ledger: MemoryLedger, kind: str
+    ledger: DatabaseLedger, kind: str
 ) -> None:
     """Nothing is sent, and nothing of the input stays behind."""
     old = [message(number, key=f"k{number}") for number in range(5)]
@@ -159,7 +176,7 @@ async def test_changed_texts_are_refused_with_the_difference(
     assert report.accepted == 6
 
 
-async def test_another_sender_is_a_change_too(ledger: MemoryLedger) -> None:
+async def test_another_sender_is_a_change_too(ledger: DatabaseLedger) -> None:
     """With a key of its own a message stays what it is, also in who sends it."""
     vendor = Vendor()
     async with vendor.client() as client:
@@ -169,7 +186,7 @@ async def test_another_sender_is_a_change_too(ledger: MemoryLedger) -> None:
             await other.send_many([message(key="k")], ledger=ledger, campaign="spring")
 
 
-async def test_a_key_that_was_a_digest_is_another_message(ledger: MemoryLedger) -> None:
+async def test_a_key_that_was_a_digest_is_another_message(ledger: DatabaseLedger) -> None:
     """Nothing is different but whose the key is: that is said too."""
     vendor = Vendor()
     async with vendor.client() as client:
@@ -179,7 +196,7 @@ async def test_a_key_that_was_a_digest_is_another_message(ledger: MemoryLedger) 
             await client.send_many([named], ledger=ledger, campaign="spring")
 
 
-async def test_a_bad_input_leaves_nothing_behind(ledger: MemoryLedger) -> None:
+async def test_a_bad_input_leaves_nothing_behind(ledger: DatabaseLedger) -> None:
     """A generator is looked at as a whole before anything is sent."""
 
     def source() -> Iterator[Any]:
@@ -197,7 +214,7 @@ async def test_a_bad_input_leaves_nothing_behind(ledger: MemoryLedger) -> None:
 # --- what may be sent again -------------------------------------------------------------------
 
 
-async def first_run(ledger: MemoryLedger, vendor: Vendor) -> None:
+async def first_run(ledger: DatabaseLedger, vendor: Vendor) -> None:
     """Leave one message of each kind on record: 0 accepted to 4 pending."""
     vendor.script = {
         message(1).to: [answer(422)],
@@ -221,7 +238,7 @@ async def first_run(ledger: MemoryLedger, vendor: Vendor) -> None:
     ],
 )
 async def test_what_a_resumed_run_sends(
-    ledger: MemoryLedger, options: dict[str, bool], sent: set[int]
+    ledger: DatabaseLedger, options: dict[str, bool], sent: set[int]
 ) -> None:
     """Pending and proven not sent by itself; unknown and refused only where asked for."""
     await first_run(ledger, Vendor())
@@ -241,7 +258,7 @@ async def test_what_a_resumed_run_sends(
     [([], A, 1), ([answer(422)], U, 1), ([REFUSED], U, 1), ([LOST], U, 2)],
 )
 async def test_a_doubt_of_an_earlier_run_stays(
-    ledger: MemoryLedger, then: list[Any], certainty: Certainty, unknown_attempts: int
+    ledger: DatabaseLedger, then: list[Any], certainty: Certainty, unknown_attempts: int
 ) -> None:
     """Only an acceptance undoes it; all attempts of all runs are counted."""
     await first_run(ledger, Vendor())
@@ -260,7 +277,7 @@ async def test_a_doubt_of_an_earlier_run_stays(
     assert (recorded.error is None) is (certainty is A)
 
 
-async def test_a_refused_message_that_is_sent_again_is_in_flight(ledger: MemoryLedger) -> None:
+async def test_a_refused_message_that_is_sent_again_is_in_flight(ledger: DatabaseLedger) -> None:
     """What the server said of it before is not what is known of it now."""
     await first_run(ledger, Vendor())
     seen: list[Outcome] = []
@@ -277,7 +294,7 @@ async def test_a_refused_message_that_is_sent_again_is_in_flight(ledger: MemoryL
     assert "is being sent" in str(seen[0].error)
 
 
-async def test_a_doubtful_message_that_is_not_tried_stays_unknown(ledger: MemoryLedger) -> None:
+async def test_a_doubtful_message_that_is_not_tried_stays_unknown(ledger: DatabaseLedger) -> None:
     """That a run was stopped before it says nothing of the attempt before."""
     await first_run(ledger, Vendor())
     async with Vendor().client() as client:
@@ -290,7 +307,7 @@ async def test_a_doubtful_message_that_is_not_tried_stays_unknown(ledger: Memory
     assert (await ledger.summary("spring")).unknown == 1
 
 
-async def test_credits_of_earlier_doubts_are_not_this_runs(ledger: MemoryLedger) -> None:
+async def test_credits_of_earlier_doubts_are_not_this_runs(ledger: DatabaseLedger) -> None:
     """What may have been paid before does not count against this run's limit."""
     vendor = Vendor()
     vendor.always = lambda recipient, count: httpx.ReadError("reset")
@@ -306,7 +323,7 @@ async def test_credits_of_earlier_doubts_are_not_this_runs(ledger: MemoryLedger)
 # --- the order of writes ----------------------------------------------------------------------
 
 
-async def test_the_intent_is_on_record_before_the_post(ledger: MemoryLedger) -> None:
+async def test_the_intent_is_on_record_before_the_post(ledger: DatabaseLedger) -> None:
     """While a request is under way its message is in flight, and the others are pending."""
     seen = []
 
@@ -328,7 +345,7 @@ async def test_the_intent_is_on_record_before_the_post(ledger: MemoryLedger) -> 
     ]
 
 
-async def test_the_outcome_is_on_record_before_it_is_told(ledger: MemoryLedger) -> None:
+async def test_the_outcome_is_on_record_before_it_is_told(ledger: DatabaseLedger) -> None:
     """Whoever reads an outcome can rely on the ledger to have it."""
     async with Vendor(latency=1).client() as client:
         async with client.bulk(messages(20), ledger=ledger, campaign="spring") as run:
@@ -337,7 +354,7 @@ async def test_the_outcome_is_on_record_before_it_is_told(ledger: MemoryLedger) 
                 assert recorded[outcome.key] == outcome
 
 
-async def test_between_attempts_a_message_is_not_in_doubt(ledger: MemoryLedger) -> None:
+async def test_between_attempts_a_message_is_not_in_doubt(ledger: DatabaseLedger) -> None:
     """A crash in the pause after a refused connection, or after a 429, loses no proof."""
     states = []
 
@@ -355,7 +372,7 @@ async def test_between_attempts_a_message_is_not_in_doubt(ledger: MemoryLedger) 
     assert (recorded.certainty, recorded.attempts) == (A, 4)
 
 
-async def test_a_crash_in_the_pause_leaves_the_message_pending(ledger: MemoryLedger) -> None:
+async def test_a_crash_in_the_pause_leaves_the_message_pending(ledger: DatabaseLedger) -> None:
     """The run is cancelled while it waits to try again."""
     vendor = Vendor()
     vendor.script[message().to] = [REFUSED] * 9
@@ -367,7 +384,7 @@ async def test_a_crash_in_the_pause_leaves_the_message_pending(ledger: MemoryLed
     assert (summary.not_sent, summary.unknown) == (1, 0)
 
 
-async def test_a_resent_unknown_stays_in_doubt_between_attempts(ledger: MemoryLedger) -> None:
+async def test_a_resent_unknown_stays_in_doubt_between_attempts(ledger: DatabaseLedger) -> None:
     """With resend_unknown in the policy, a crash in the pause leaves it unknown."""
     vendor = Vendor()
     vendor.script[message().to] = [LOST] * 9
@@ -378,16 +395,21 @@ async def test_a_resent_unknown_stays_in_doubt_between_attempts(ledger: MemoryLe
     assert (await ledger.summary("spring")).unknown == 1
 
 
-def in_flight(ledger: MemoryLedger) -> int:
+def in_flight(ledger: DatabaseLedger) -> int:
     """Return how many messages are being sent, read beside the ledger's own way."""
-    db = ledger._database._db
-    assert db is not None
-    row = db.execute("SELECT count(*) FROM message WHERE state = 'sending'").fetchone()
-    found: int = row[0]
+    table = "multiwhats_message" if isinstance(ledger, PostgresLedger) else "message"
+    query = f"SELECT count(*) AS found FROM {table} WHERE state = 'sending'"  # noqa: S608  # ours
+    found: int = connection(ledger).execute(query).fetchone()["found"]
     return found
 
 
-async def test_a_stop_while_the_intent_is_written_sends_nothing(ledger: MemoryLedger) -> None:
+def connection(ledger: DatabaseLedger) -> Any:
+    """Return the connection of an open ledger."""
+    database: Any = ledger._database
+    return database._connection
+
+
+async def test_a_stop_while_the_intent_is_written_sends_nothing(ledger: DatabaseLedger) -> None:
     """The intent is taken back: nothing of the message was written, and no attempt counts."""
     vendor = Vendor()
     async with vendor.client() as client, ledger:
@@ -406,7 +428,7 @@ async def test_a_stop_while_the_intent_is_written_sends_nothing(ledger: MemoryLe
     assert (summary.pending, summary.total) == (1, 1)
 
 
-async def test_a_deadline_that_passes_in_the_intent_sends_nothing(ledger: MemoryLedger) -> None:
+async def test_a_deadline_that_passes_in_the_intent_sends_nothing(ledger: DatabaseLedger) -> None:
     """A slow disk may take the time that an attempt needs."""
     vendor = Vendor()
     now = [0.0]
@@ -433,26 +455,38 @@ async def test_a_deadline_that_passes_in_the_intent_sends_nothing(ledger: Memory
 # --- what goes wrong --------------------------------------------------------------------------
 
 
-def fill(ledger: MemoryLedger, spare: int) -> None:
+def fill(ledger: DatabaseLedger, spare: int) -> None:
     """Leave so many pages before SQLite says that the disk is full."""
-    db = ledger._database._db
-    assert db is not None
+    db = connection(ledger)
     (pages,) = db.execute("PRAGMA page_count").fetchone()
     db.execute(f"PRAGMA max_page_count = {pages + spare}")
 
 
-def refuse_intents(ledger: MemoryLedger) -> None:
-    """Have every write of an intent fail."""
-    db = ledger._database._db
-    assert db is not None
+def refuse(ledger: DatabaseLedger, state: str) -> None:
+    """Have every write of a state fail."""
+    db = connection(ledger)
+    if isinstance(ledger, PostgresLedger):
+        db.execute(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql"
+            " AS 'BEGIN RAISE EXCEPTION ''the disk refuses''; END'"
+        )
+        table, run = "multiwhats_message", "EXECUTE FUNCTION refuse()"
+    else:
+        table, run = "message", "BEGIN SELECT RAISE(ABORT, 'the disk refuses'); END"
     db.execute(
-        "CREATE TEMP TRIGGER refusing BEFORE UPDATE ON message WHEN new.state = 'sending'"
-        " BEGIN SELECT RAISE(ABORT, 'the disk refuses'); END"
+        f"CREATE TRIGGER refusing BEFORE UPDATE ON {table} FOR EACH ROW"
+        f" WHEN (new.state = '{state}') {run}"
     )
 
 
+def allow(ledger: DatabaseLedger) -> None:
+    """Have writes succeed again."""
+    where = " ON multiwhats_message" if isinstance(ledger, PostgresLedger) else ""
+    connection(ledger).execute(f"DROP TRIGGER refusing{where}")
+
+
 async def test_an_intent_that_cannot_be_written_is_not_followed_by_a_post(
-    ledger: MemoryLedger,
+    ledger: DatabaseLedger,
 ) -> None:
     """The run stops, every message has its outcome, and nothing is lost."""
     vendor = Vendor()
@@ -461,7 +495,7 @@ async def test_an_intent_that_cannot_be_written_is_not_followed_by_a_post(
         outcomes = []
         with pytest.raises(LedgerError, match="the disk refuses"):
             async with run:
-                refuse_intents(ledger)
+                refuse(ledger, "sending")
                 outcomes = [outcome async for outcome in run]
     assert vendor.total == 0
     assert counted(outcomes) == {N: 50}
@@ -469,22 +503,32 @@ async def test_an_intent_that_cannot_be_written_is_not_followed_by_a_post(
     assert any("intent could not be recorded" in str(outcome.error) for outcome in outcomes)
 
 
+@pytest.mark.parametrize("full", [False, True])
 async def test_an_outcome_that_cannot_be_written_is_told_all_the_same(
-    ledger: MemoryLedger,
+    ledger: DatabaseLedger, *, full: bool
 ) -> None:
     """The run stops; the next one calls unknown what went out without a record."""
+    if full and isinstance(ledger, PostgresLedger):
+        ledger = MemoryLedger()  # whose disk has a size that a test can set
     vendor = Vendor(latency=1)
-    async with vendor.client(max_concurrency=4) as client:
+    async with vendor.client(max_concurrency=4) as client, ledger:
         run = client.bulk(messages(50), ledger=ledger, campaign="spring")
         outcomes = []
-        with pytest.raises(LedgerError, match="disk is full"):
+        with pytest.raises(LedgerError, match="disk is full" if full else "the disk refuses"):
             async with run:
-                fill(ledger, 3)
+                if full:
+                    fill(ledger, 3)
+                else:
+                    refuse(ledger, "accepted")
                 outcomes = [outcome async for outcome in run]
         assert run.report.stopped_by is StopReason.LEDGER
         assert len(outcomes) == 50
         assert (run.report.accepted, run.report.not_sent) == (vendor.total, 50 - vendor.total)
-        fill(ledger, 1_000_000)
+        if full:
+            fill(ledger, 1_000_000)
+        else:
+            allow(ledger)
+    async with vendor.client() as client, ledger:
         summary = await ledger.summary("spring")
         assert 0 < summary.unknown <= 4
         assert summary.accepted + summary.unknown == vendor.total
@@ -492,17 +536,17 @@ async def test_an_outcome_that_cannot_be_written_is_told_all_the_same(
     assert set(vendor.posts.values()) == {1}
 
 
-async def test_an_input_that_cannot_be_loaded_sends_nothing(ledger: MemoryLedger) -> None:
+async def test_an_input_that_cannot_be_loaded_sends_nothing(memory: MemoryLedger) -> None:
     """Not even the part that there was room for."""
     vendor = Vendor()
-    async with vendor.client() as client, ledger:
-        fill(ledger, 150)
+    async with vendor.client() as client, memory:
+        fill(memory, 150)
         with pytest.raises(LedgerError, match="disk is full"):
-            await client.send_many(messages(5000), ledger=ledger, campaign="spring")
-    assert (vendor.total, await ledger.campaigns()) == (0, ())
+            await client.send_many(messages(5000), ledger=memory, campaign="spring")
+    assert (vendor.total, await memory.campaigns()) == (0, ())
 
 
-async def test_a_claim_that_was_lost_is_not_sent(ledger: MemoryLedger) -> None:
+async def test_a_claim_that_was_lost_is_not_sent(ledger: DatabaseLedger) -> None:
     """Somebody resolves a message that a run is about to send again: the ledger's word counts."""
     await first_run(ledger, Vendor())
     vendor = Vendor(latency=1)
@@ -535,7 +579,7 @@ async def test_a_ledger_that_cannot_be_closed_is_said(has_failed_before: bool) -
         with pytest.raises(LedgerError, match=words):
             async with run:
                 if has_failed_before:
-                    refuse_intents(ledger)
+                    refuse(ledger, "sending")
                 async for _ in run:
                     pass
     assert vendor.total == (0 if has_failed_before else 3)
@@ -544,7 +588,7 @@ async def test_a_ledger_that_cannot_be_closed_is_said(has_failed_before: bool) -
 # --- inputs that come bit by bit --------------------------------------------------------------
 
 
-async def test_an_async_input_is_sent_as_it_comes(ledger: MemoryLedger) -> None:
+async def test_an_async_input_is_sent_as_it_comes(ledger: DatabaseLedger) -> None:
     """Nobody waits for its end, which may be days away; what has come is on record."""
 
     async def days() -> Any:
@@ -562,7 +606,7 @@ async def test_an_async_input_is_sent_as_it_comes(ledger: MemoryLedger) -> None:
     assert run.report.accepted == 5
 
 
-async def test_a_repeated_key_in_an_async_input_is_sent_once(ledger: MemoryLedger) -> None:
+async def test_a_repeated_key_in_an_async_input_is_sent_once(ledger: DatabaseLedger) -> None:
     """Also where both are worked on at once."""
     vendor = Vendor(latency=5)
     twice = [message(number % 10) for number in range(40)]
@@ -573,7 +617,7 @@ async def test_a_repeated_key_in_an_async_input_is_sent_once(ledger: MemoryLedge
     assert counted(outcomes) == {A: 10, S: 30}
 
 
-async def test_a_changed_text_in_an_async_input_stops_the_run(ledger: MemoryLedger) -> None:
+async def test_a_changed_text_in_an_async_input_stops_the_run(ledger: DatabaseLedger) -> None:
     """It is found when it comes; it is not sent, and has its outcome."""
     vendor = Vendor()
     items = [message(1, key="a"), message(2, key="b"), message(3, key="a"), message(4)]
@@ -611,19 +655,19 @@ async def test_options_that_do_not_fit_together(options: dict[str, Any], words: 
             client.bulk(messages(1), **options)
 
 
-async def test_one_campaign_has_one_run_at_a_time(ledger: MemoryLedger) -> None:
+async def test_one_campaign_has_one_run_at_a_time(memory: MemoryLedger) -> None:
     """A second run is refused; one of another campaign is not, nor the same one afterwards."""
     vendor = Vendor(latency=1)
     async with vendor.client() as client:
-        async with client.bulk(messages(5), ledger=ledger, campaign="spring") as run:
+        async with client.bulk(messages(5), ledger=memory, campaign="spring") as run:
             with pytest.raises(LedgerError, match="is being sent by another run"):
-                await client.send_many(messages(5), ledger=ledger, campaign="spring")
-            report = await client.send_many(messages(5), ledger=ledger, campaign="summer")
-        again = await client.send_many(messages(5), ledger=ledger, campaign="spring")
+                await client.send_many(messages(5), ledger=memory, campaign="spring")
+            report = await client.send_many(messages(5), ledger=memory, campaign="summer")
+        again = await client.send_many(messages(5), ledger=memory, campaign="spring")
     assert (run.report.accepted, report.accepted, again.skipped) == (5, 5, 5)
 
 
-async def test_a_run_that_is_stopped_while_it_loads(ledger: MemoryLedger) -> None:
+async def test_a_run_that_is_stopped_while_it_loads(ledger: DatabaseLedger) -> None:
     """What was loaded is pending, and no message is sent."""
     vendor = Vendor()
 
@@ -640,7 +684,7 @@ async def test_a_run_that_is_stopped_while_it_loads(ledger: MemoryLedger) -> Non
     assert (await ledger.summary("spring")).pending == 2000
 
 
-async def test_a_run_that_is_stopped_before_it_loads(ledger: MemoryLedger) -> None:
+async def test_a_run_that_is_stopped_before_it_loads(ledger: DatabaseLedger) -> None:
     """A collection is counted as not sent, as without a ledger."""
     async with Vendor().client() as client:
         run = client.bulk(messages(100), ledger=ledger, campaign="spring")
@@ -649,7 +693,7 @@ async def test_a_run_that_is_stopped_before_it_loads(ledger: MemoryLedger) -> No
     assert (run.report.not_sent, run.progress.queued) == (100, 0)
 
 
-async def test_what_a_failed_run_left_under_way_is_unknown(ledger: MemoryLedger) -> None:
+async def test_what_a_failed_run_left_under_way_is_unknown(ledger: DatabaseLedger) -> None:
     """Also where the ledger stays open: no run is sending it any more."""
     async with ledger:
         run = await ledger.begin("spring", sender="908503080335")
@@ -663,7 +707,7 @@ async def test_what_a_failed_run_left_under_way_is_unknown(ledger: MemoryLedger)
         assert (vendor.total, (await ledger.summary("spring")).unknown) == (1, 1)
 
 
-async def test_a_run_that_is_cancelled_loses_nothing(ledger: MemoryLedger) -> None:
+async def test_a_run_that_is_cancelled_loses_nothing(ledger: DatabaseLedger) -> None:
     """What was under way is taken to its end, the rest is counted, and goes out next time."""
     vendor = Vendor(latency=1)
     async with vendor.client(max_concurrency=5) as client:
@@ -678,7 +722,7 @@ async def test_a_run_that_is_cancelled_loses_nothing(ledger: MemoryLedger) -> No
     assert vendor.total == 50
 
 
-async def test_a_stop_may_count_the_rest_instead_of_telling_it(ledger: MemoryLedger) -> None:
+async def test_a_stop_may_count_the_rest_instead_of_telling_it(ledger: DatabaseLedger) -> None:
     """Also once the run has stopped; what was under way is told, and nothing is counted twice."""
     await first_run(ledger, Vendor())
     vendor = Vendor(latency=5)
@@ -699,7 +743,7 @@ async def test_a_stop_may_count_the_rest_instead_of_telling_it(ledger: MemoryLed
     assert (await ledger.summary("spring")).to_send == run.report.not_sent
 
 
-async def test_a_cancelled_run_counts_what_is_known_of_the_rest(ledger: MemoryLedger) -> None:
+async def test_a_cancelled_run_counts_what_is_known_of_the_rest(ledger: DatabaseLedger) -> None:
     """What was accepted before is skipped, and what is in doubt is not called not sent."""
     await first_run(ledger, Vendor())
     vendor = Vendor(latency=5)
@@ -714,7 +758,7 @@ async def test_a_cancelled_run_counts_what_is_known_of_the_rest(ledger: MemoryLe
     assert (report.unknown, report.skipped, report.total) == (1, 2 + 5, 400)
 
 
-async def test_a_given_up_run_is_unknown_on_record(ledger: MemoryLedger) -> None:
+async def test_a_given_up_run_is_unknown_on_record(ledger: DatabaseLedger) -> None:
     """What abort() tears has been written, perhaps."""
     vendor = Vendor(latency=10)
     async with vendor.client(max_concurrency=3) as client:

@@ -22,11 +22,13 @@ from multiwhats_async import (
     NotSentError,
     Outcome,
     OutcomeUnknownError,
+    PostgresLedger,
     RateLimitedError,
     SQLiteLedger,
     Summary,
     make_converter,
 )
+from multiwhats_async.ledger._base import DatabaseLedger
 
 pytestmark = pytest.mark.anyio
 
@@ -34,14 +36,16 @@ SENDER = "908503080335"
 RECEIPT: MessageReceipt = make_converter().structure(RESPONSE, MessageReceipt)
 
 
-@pytest.fixture(params=["file", "memory"])
-def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> SQLiteLedger:
+@pytest.fixture(params=["file", "memory", "postgres"])
+def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> DatabaseLedger:
     """Keep a ledger of each kind."""
+    if request.param == "postgres":
+        return PostgresLedger(request.getfixturevalue("dsn"))
     return SQLiteLedger(tmp_path / "spring.db") if request.param == "file" else MemoryLedger()
 
 
 async def settled(
-    ledger: SQLiteLedger, outcomes: list[Outcome], *, campaign: str = "spring", pending: int = 0
+    ledger: DatabaseLedger, outcomes: list[Outcome], *, campaign: str = "spring", pending: int = 0
 ) -> None:
     """Put outcomes on record, and some messages that were not tried."""
     async with ledger:
@@ -84,7 +88,7 @@ ALL = [
 ]
 
 
-async def read(ledger: SQLiteLedger, certainty: Certainty | None = None) -> list[Outcome]:
+async def read(ledger: DatabaseLedger, certainty: Certainty | None = None) -> list[Outcome]:
     """Return the outcomes of the campaign."""
     return [each async for each in ledger.outcomes("spring", certainty)]
 
@@ -94,7 +98,7 @@ def plain(outcome: Outcome) -> dict[str, Any]:
     return outcome.to_dict()
 
 
-async def test_outcomes_come_back_as_they_were_told(ledger: SQLiteLedger) -> None:
+async def test_outcomes_come_back_as_they_were_told(ledger: DatabaseLedger) -> None:
     """Receipts, errors, keys and senders; in the order of the input."""
     await settled(ledger, ALL)
     back = await read(ledger)
@@ -110,7 +114,7 @@ async def test_outcomes_come_back_as_they_were_told(ledger: SQLiteLedger) -> Non
     ("certainty", "numbers"), [(A, [0]), (R, [1, 4]), (U, [2]), (N, [3, 5, 6]), (None, range(7))]
 )
 async def test_outcomes_of_a_certainty(
-    ledger: SQLiteLedger, certainty: Certainty | None, numbers: list[int]
+    ledger: DatabaseLedger, certainty: Certainty | None, numbers: list[int]
 ) -> None:
     """What was not tried yet is not sent."""
     await settled(ledger, ALL, pending=2)
@@ -124,7 +128,7 @@ async def test_outcomes_of_a_certainty(
         )
 
 
-async def test_the_summary_counts_each_state(ledger: SQLiteLedger) -> None:
+async def test_the_summary_counts_each_state(ledger: DatabaseLedger) -> None:
     """What was tried and not sent is told apart from what was not tried."""
     half = attrs.evolve(RECEIPT, total_credit=1.5)
     await settled(ledger, [*ALL, outcome(5, receipt=half)], pending=2)
@@ -135,7 +139,7 @@ async def test_the_summary_counts_each_state(ledger: SQLiteLedger) -> None:
     assert (summary.total, summary.to_send, summary.final) == (8, 3, 5)
 
 
-async def test_pages_are_read_one_after_the_other(ledger: SQLiteLedger) -> None:
+async def test_pages_are_read_one_after_the_other(ledger: DatabaseLedger) -> None:
     """More outcomes than one page holds; left early, the ledger is closed again."""
     await settled(ledger, [outcome(0)], pending=1_234)
     await settled(ledger, [outcome(0)], campaign="summer", pending=1_000)
@@ -148,7 +152,7 @@ async def test_pages_are_read_one_after_the_other(ledger: SQLiteLedger) -> None:
     assert not ledger.is_open
 
 
-async def test_an_unknown_campaign_is_named_beside_those_there_are(ledger: SQLiteLedger) -> None:
+async def test_an_unknown_campaign_is_named_beside_those_there_are(ledger: DatabaseLedger) -> None:
     """A slip of the pen is found."""
     with pytest.raises(LedgerError, match="it has none yet"):
         await ledger.summary("sprnig")
@@ -161,7 +165,7 @@ async def test_an_unknown_campaign_is_named_beside_those_there_are(ledger: SQLit
         await read(ledger, S)
 
 
-async def test_records_that_a_server_may_send(ledger: SQLiteLedger) -> None:
+async def test_records_that_a_server_may_send(ledger: DatabaseLedger) -> None:
     """Half emojis, amounts beyond any, a NUL, and a receipt without its record."""
     strange = make_converter().structure(
         RESPONSE | {"total_credit": 10**400, "status": "\ud83d\0", "x": [1e308, None]},
@@ -169,26 +173,30 @@ async def test_records_that_a_server_may_send(ledger: SQLiteLedger) -> None:
     )
     built = MessageReceipt(id=7, total_credit=3, created_at=datetime(2026, 11, 25))  # noqa: DTZ001  # the vendor's are naive
     told = [outcome(0, receipt=strange), outcome(1, receipt=built)]
-    told.append(outcome(2, message=message(2, message="a\0b", buttons=["ğ", "Ğ"])))
-    await settled(ledger, told)
+    strange_text = message(2, message="a\0b", buttons=["ğ", "Ğ"])
+    if isinstance(ledger, PostgresLedger):  # whose texts hold no NUL
+        with pytest.raises(LedgerError, match=r"Message 2 of the input holds .* U\+0000"):
+            await settled(ledger, [*told, outcome(2, message=strange_text)], campaign="other")
+        strange_text = message(2, message="ab", buttons=["ğ", "Ğ"])
+    await settled(ledger, [*told, outcome(2, message=strange_text)])
     back = await read(ledger)
     assert back[0].receipt == strange
     assert back[1].receipt == built
-    assert back[2].message.message == "a\0b"
+    assert back[2].message == strange_text
     assert (await ledger.summary("spring")).credits == float("inf")
 
 
 async def test_an_error_of_a_newer_version_is_read_by_what_is_known_of_it(
-    ledger: SQLiteLedger,
+    ledger: DatabaseLedger,
 ) -> None:
     """Its kind may have another name by then; its certainty has not."""
     await settled(ledger, [outcome(0, R, error=REFUSED)])
     async with ledger:
         newer = json.dumps(REFUSED.to_dict() | {"type": "TeapotError"})
-        assert ledger._commits is not None
-        await ledger._commits.do(
-            lambda db: db.connection.execute("UPDATE detail SET error = ?", [newer])
-        )
+        query = "UPDATE detail SET error = ?"
+        if isinstance(ledger, PostgresLedger):
+            query = "UPDATE multiwhats_detail SET error = %s"
+        await ledger._open_commits().do(lambda db: db.connection.execute(query, [newer]))
         (back,) = await read(ledger)
     assert type(back.error).__name__ == "RejectedError"
     assert str(back.error) == "no 👤"
@@ -200,7 +208,7 @@ async def test_an_error_of_a_newer_version_is_read_by_what_is_known_of_it(
 @pytest.mark.parametrize("certainty", [A, R, N])
 @pytest.mark.parametrize("note", [None, "Ayşe looked into the account 👀"])
 async def test_a_person_resolves_what_is_unknown(
-    ledger: SQLiteLedger, certainty: Certainty, note: str | None
+    ledger: DatabaseLedger, certainty: Certainty, note: str | None
 ) -> None:
     """With what is to be remembered; once more is no error."""
     await settled(ledger, ALL)
@@ -229,7 +237,7 @@ async def test_a_person_resolves_what_is_unknown(
     ],
 )
 async def test_what_cannot_be_resolved(
-    ledger: SQLiteLedger, key: str, certainty: Certainty, words: str
+    ledger: DatabaseLedger, key: str, certainty: Certainty, words: str
 ) -> None:
     """Only what is unknown; nothing is changed."""
     await settled(ledger, ALL)
@@ -240,20 +248,20 @@ async def test_what_cannot_be_resolved(
 
 
 @pytest.mark.parametrize("certainty", [U, S, "accepted", None])
-async def test_what_nothing_can_be_resolved_as(ledger: SQLiteLedger, certainty: Any) -> None:
+async def test_what_nothing_can_be_resolved_as(ledger: DatabaseLedger, certainty: Any) -> None:
     """Unknown is what it is already."""
     with pytest.raises(ConfigurationError, match=r"must be one of Certainty\.ACCEPTED"):
         await ledger.resolve("key", certainty)
 
 
 @pytest.mark.parametrize("note", [7, "\ud83d"])
-async def test_a_note_is_text(ledger: SQLiteLedger, note: Any) -> None:
+async def test_a_note_is_text(ledger: DatabaseLedger, note: Any) -> None:
     """That a file can hold."""
     with pytest.raises(ConfigurationError, match="note"):
         await ledger.resolve("key", A, note=note)
 
 
-async def test_a_key_of_several_campaigns(ledger: SQLiteLedger) -> None:
+async def test_a_key_of_several_campaigns(ledger: DatabaseLedger) -> None:
     """The campaign has to be named."""
     await settled(ledger, ALL)
     await settled(ledger, ALL, campaign="summer")
@@ -265,7 +273,7 @@ async def test_a_key_of_several_campaigns(ledger: SQLiteLedger) -> None:
     assert [(await ledger.summary(name)).unknown for name in ("spring", "summer")] == [1, 0]
 
 
-async def test_a_message_that_is_being_sent_is_not_resolved(ledger: SQLiteLedger) -> None:
+async def test_a_message_that_is_being_sent_is_not_resolved(ledger: DatabaseLedger) -> None:
     """Its run will say what became of it."""
     async with ledger:
         run = await ledger.begin("spring", sender=SENDER)
@@ -276,7 +284,7 @@ async def test_a_message_that_is_being_sent_is_not_resolved(ledger: SQLiteLedger
             await ledger.resolve(claim.key, A)
 
 
-async def test_what_is_resolved_as_not_sent_is_sent_by_the_next_run(ledger: SQLiteLedger) -> None:
+async def test_what_is_resolved_as_not_sent_is_sent_by_the_next_run(ledger: DatabaseLedger) -> None:
     """It is pending again, without any doubt."""
     await settled(ledger, ALL)
     await ledger.resolve(ALL[2].key, N)
@@ -290,7 +298,7 @@ async def test_what_is_resolved_as_not_sent_is_sent_by_the_next_run(ledger: SQLi
 # --- a run's own input ------------------------------------------------------------------------
 
 
-async def test_a_runs_input_is_counted_apart(ledger: SQLiteLedger) -> None:
+async def test_a_runs_input_is_counted_apart(ledger: DatabaseLedger) -> None:
     """Each message once, and none that is not in the input; withdrawn, nothing stays."""
     await settled(ledger, ALL)
     async with ledger:

@@ -1,7 +1,7 @@
 -- The next messages of a run, in the order of its input. Those that it may send are its own from
 -- here on; those that another run holds are passed over. What it has claimed before, in a
 -- transaction of which it never heard the end, is its own already. A row whose message is gone
--- has no id.
+-- has no id. A run that has stopped only looks: nothing is taken, and is_taken is NULL.
 WITH block AS (
     SELECT position, message, is_repeated
     FROM multiwhats_input
@@ -37,7 +37,8 @@ SELECT
     ) AS state,
     coalesce(taken.attempts, message.attempts) AS attempts,
     coalesce(taken.unknown_attempts, message.unknown_attempts) AS unknown_attempts,
-    detail.error, taken.id IS NOT NULL AS is_taken
+    detail.error,
+    CASE WHEN :to_send THEN taken.id IS NOT NULL AND NOT block.is_repeated END AS is_taken
 FROM block
     LEFT JOIN multiwhats_message AS message ON message.id = block.message
     LEFT JOIN taken ON taken.id = message.id
