@@ -258,7 +258,7 @@ class PostgresDatabase:
         text = self._address.redacted(error)
         if state == "53100":
             said = "cannot be written: the server's disk is full. Free some space"
-        elif state == "42501":
+        elif state in ("42501", "3F000"):
             said = "cannot be used by this user: let it make and write tables there"
         elif state == "25006":
             said = "is read only: name the primary server"

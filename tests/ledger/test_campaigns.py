@@ -52,7 +52,7 @@ def ledger(request: pytest.FixtureRequest) -> DatabaseLedger:
     """Keep a ledger in memory, with the same SQL as in a file, and one in PostgreSQL."""
     if request.param == "memory":
         return MemoryLedger()
-    return HerePostgresLedger(request.getfixturevalue("dsn"))
+    return HerePostgresLedger(request.getfixturevalue("postgres").schema())
 
 
 def found(outcomes: list[Outcome]) -> dict[int, Certainty]:

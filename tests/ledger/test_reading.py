@@ -40,7 +40,7 @@ RECEIPT: MessageReceipt = make_converter().structure(RESPONSE, MessageReceipt)
 def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> DatabaseLedger:
     """Keep a ledger of each kind."""
     if request.param == "postgres":
-        return PostgresLedger(request.getfixturevalue("dsn"))
+        return PostgresLedger(request.getfixturevalue("postgres").schema())
     return SQLiteLedger(tmp_path / "spring.db") if request.param == "file" else MemoryLedger()
 
 

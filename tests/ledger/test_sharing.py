@@ -1,0 +1,387 @@
+"""One campaign, several runs: claims, leases, fences, and a state that holds for all."""
+
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import anyio
+import psycopg
+import pytest
+from runs import A, N, S, U, counted, run_all
+from services import Postgres
+from vendor import RESPONSE, SENDER, Vendor, messages
+
+from multiwhats_async import (
+    CampaignHeldError,
+    CampaignState,
+    Certainty,
+    ClaimLostError,
+    ConfigurationError,
+    LedgerError,
+    MessageReceipt,
+    Outcome,
+    OutcomeUnknownError,
+    PostgresLedger,
+    StopReason,
+    make_converter,
+)
+from multiwhats_async.ledger.postgres import Heart
+
+pytestmark = pytest.mark.anyio
+
+RECEIPT: MessageReceipt = make_converter().structure(RESPONSE, MessageReceipt)
+
+
+@pytest.fixture
+def dsn(postgres: Postgres) -> str:
+    """Return the address of a fresh schema."""
+    return postgres.schema()
+
+
+def say(dsn: str, text: str) -> None:
+    """Run a statement beside the ledgers."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(text)  # type: ignore[call-overload]  # a text of the tests
+
+
+def end_leases(dsn: str) -> None:
+    """Let all runs look as if nobody had heard of them for longer than their lease."""
+    say(dsn, "UPDATE multiwhats_run SET alive_until = now() - interval '1 second'")
+
+
+def told(claim: Any, certainty: Certainty = A, attempts: int = 1) -> Outcome:
+    """Return an outcome for a claim."""
+    error = None if certainty is A else OutcomeUnknownError("lost", attempts=attempts)
+    return Outcome(
+        message=claim.message,
+        key=claim.key,
+        certainty=certainty,
+        receipt=RECEIPT if certainty is A else None,
+        error=error,
+        attempts=attempts,
+        unknown_attempts=0 if certainty is A else 1,
+    )
+
+
+async def certainties(ledger: PostgresLedger) -> list[Certainty]:
+    """Return what is known of each message."""
+    return [outcome.certainty async for outcome in ledger.outcomes("spring")]
+
+
+async def loaded(ledger: PostgresLedger, count: int, **options: Any) -> Any:
+    """Begin a run with so many messages in its input."""
+    run = await ledger.begin("spring", sender=SENDER, **options)
+    await run.load(0, messages(count))
+    return run
+
+
+# --- side by side -----------------------------------------------------------------------------
+
+
+async def test_two_runs_share_a_campaign(dsn: str) -> None:
+    """With the same input at the same time: each message is sent by one of them."""
+    vendor = Vendor(latency=0.002)
+    counts = []
+
+    async def one() -> None:
+        async with vendor.client(max_concurrency=20) as client:
+            run = client.bulk(messages(600), ledger=PostgresLedger(dsn), campaign="spring")
+            counts.append(counted(await run_all(run)))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(one)
+        tasks.start_soon(one)
+    assert set(vendor.posts.values()) == {1}
+    assert vendor.total == 600
+    assert [count[A] + count[S] for count in counts] == [600, 600]
+    assert min(count[A] for count in counts) > 0
+
+
+async def test_what_another_run_has_claimed_is_passed_over(dsn: str) -> None:
+    """It may have been unknown before: then it is said to be."""
+    async with PostgresLedger(dsn) as one, PostgresLedger(dsn) as other:
+        first, second = await loaded(one, 5), await loaded(other, 5)
+        taken = await first.claim(3)
+        seen = await second.claim(10)
+        assert [claim.may_send for claim in taken] == [True] * 3
+        assert [claim.may_send for claim in seen] == [False] * 3 + [True] * 2
+        assert [claim.earlier for claim in seen] == [N] * 5
+        assert await first.rest() == {S: 2}
+        # A run that has stopped only looks, and takes nothing.
+        third = await loaded(other, 5)
+        assert len(await third.claim(10, to_send=False)) == 5
+        await first.aclose()
+        assert [claim.may_send for claim in await (await loaded(one, 5)).claim(10)] == [
+            *([True] * 3),
+            *([False] * 2),
+        ]
+
+
+async def test_a_lease_that_is_over_gives_way(dsn: str) -> None:
+    """What was not begun is free, what was being sent is unknown; the late run learns of it."""
+    async with PostgresLedger(dsn) as one:
+        run = await loaded(one, 3)
+        late, lost, kept = await run.claim(3)
+        await late.intend()
+        end_leases(dsn)
+        async with PostgresLedger(dsn) as other:
+            assert await certainties(other) == [U, N, N]
+            second = await loaded(other, 3)
+            (_, mine, _) = await second.claim(2) + (await second.claim(1))
+            await mine.intend()
+        with pytest.raises(ClaimLostError, match="was taken over by another run"):
+            await lost.intend()
+        with pytest.raises(ClaimLostError):
+            await kept.intend()
+        await late.settle(told(late))  # it had gone out, and now that is known
+        assert (await one.summary("spring")).accepted == 1
+        (outcome,) = [each async for each in one.outcomes("spring", A)]
+        assert outcome.receipt == RECEIPT
+
+
+async def test_an_outcome_comes_too_late_where_it_was_sent_again(dsn: str) -> None:
+    """On the user's word another run has sent it: that one tells what became of it."""
+    async with PostgresLedger(dsn) as one, PostgresLedger(dsn) as other:
+        (late,) = await (await loaded(one, 1)).claim(1)
+        await late.intend()
+        end_leases(dsn)
+        (again,) = await (await loaded(other, 1, resend_unknown=True)).claim(1)
+        assert (again.may_send, again.attempts, again.unknown_attempts) == (True, 1, 1)
+        assert again.doubt is not None
+        await again.intend()
+        with pytest.raises(ClaimLostError):
+            await late.settle(told(late))
+        await again.settle(told(again, attempts=2))
+        assert await certainties(one) == [A]
+
+
+async def test_a_claim_of_a_doubtful_message_falls_back_to_its_doubt(dsn: str) -> None:
+    """A run that was to send it again and died before: it is not sent again by itself."""
+    async with PostgresLedger(dsn) as one, PostgresLedger(dsn) as other:
+        (claim,) = await (await loaded(one, 1)).claim(1)
+        await claim.intend()
+        await claim.settle(told(claim, U))
+        run = await loaded(one, 1, resend_unknown=True)
+        (again,) = await run.claim(1)
+        assert again.may_send
+        assert await certainties(other) == [U]
+        end_leases(dsn)
+        (skipped,) = await (await loaded(other, 1)).claim(1)
+        assert (skipped.may_send, skipped.earlier) == (False, U)
+        await run.aclose()
+        assert await certainties(other) == [U]
+
+
+async def test_a_run_of_which_a_message_was_lost_goes_on(dsn: str) -> None:
+    """It is not sent there, the others are, and an outcome that comes too late stops nothing."""
+    vendor = Vendor(latency=0.05)
+    async with vendor.client(max_concurrency=1) as client, PostgresLedger(dsn) as other:
+        run = client.bulk(messages(4), ledger=PostgresLedger(dsn), campaign="spring")
+        async with run:
+            outcomes = []
+            async for outcome in run:
+                outcomes.append(outcome)
+                if len(outcomes) == 1:
+                    end_leases(dsn)
+                    (_, *mine) = await (await loaded(other, 3)).claim(3)
+                    assert any(claim.may_send for claim in mine)
+    assert set(vendor.posts.values()) == {1}
+    assert run.report.stopped is None
+    assert counted(outcomes)[N] + counted(outcomes)[A] == 4
+    assert counted(outcomes)[N] > 0
+
+
+async def test_what_one_run_takes_back_another_does_not_lose(dsn: str) -> None:
+    """Messages in another run's input stay, though the run that loaded them was refused."""
+    async with PostgresLedger(dsn) as one, PostgresLedger(dsn) as other:
+        first = await loaded(one, 4)
+        second = await other.begin("spring", sender=SENDER)
+        await second.load(0, messages(2))
+        await first.withdraw()
+        assert (await other.summary("spring")).total == 2
+        say(dsn, "DELETE FROM multiwhats_message WHERE position = 1")
+        with pytest.raises(LedgerError, match="were taken back by the run that had loaded them"):
+            await second.claim(2)
+
+
+async def test_a_campaign_that_another_run_has_begun_is_not_taken_away(dsn: str) -> None:
+    """It is empty, but somebody is about to load it."""
+    async with PostgresLedger(dsn) as one, PostgresLedger(dsn) as other:
+        first, second = await loaded(one, 2), await other.begin("spring", sender=SENDER)
+        await first.withdraw()
+        assert await one.campaigns() == ("spring",)
+        await first.aclose()
+        await second.withdraw()
+        assert await one.campaigns() == ()
+
+
+# --- signs of life ----------------------------------------------------------------------------
+
+
+async def test_a_run_renews_its_lease(dsn: str) -> None:
+    """With what it does, and from a thread beside that."""
+    async with PostgresLedger(dsn, lease=1000) as ledger:
+        run = await loaded(ledger, 1)
+        for act in (partial(run.claim, 1), partial(anyio.to_thread.run_sync, ledger._beat)):
+            end_leases(dsn)
+            await act()
+            status = await ledger.status("spring")  # the thread does one thing after the other
+            assert [each.silent_for < 999 for each in status.runs] == [True]
+        await run.aclose()
+        ledger._beat()
+        assert (await ledger.status("spring")).runs == ()
+    ledger._beat()  # it is closed: nothing is done
+
+
+async def test_a_lease_that_cannot_be_renewed_disturbs_nobody(dsn: str) -> None:
+    """Whoever sends meets the same server, and says so."""
+    async with PostgresLedger(dsn) as ledger:
+        run = await loaded(ledger, 1)
+        say(dsn, "ALTER TABLE multiwhats_run RENAME TO multiwhats_hidden")
+        ledger._renew()
+        say(dsn, "ALTER TABLE multiwhats_hidden RENAME TO multiwhats_run")
+        assert len(await run.claim(1)) == 1
+
+
+async def test_a_run_that_was_given_up_says_so(dsn: str) -> None:
+    """After a day nobody waits for it; its input is gone."""
+    async with PostgresLedger(dsn) as ledger:
+        run = await loaded(ledger, 1)
+        say(dsn, "UPDATE multiwhats_run SET alive_until = now() - interval '2 days'")
+        async with PostgresLedger(dsn):
+            pass
+        with pytest.raises(LedgerError, match="not heard of for more than a day"):
+            await run.claim(1)
+        assert (await ledger.status("spring")).runs == ()
+
+
+def test_a_heart_beats_until_nobody_has_it() -> None:
+    """It does not keep a ledger alive that was forgotten."""
+
+    class Owner:
+        def __init__(self) -> None:
+            self.beats = threading.Semaphore(0)
+
+        def beat(self) -> None:
+            self.beats.release()
+
+    def wait_for(ended: Callable[[], bool]) -> None:
+        for thread in [each for each in threading.enumerate() if each.name == "multiwhats-lease"]:
+            thread.join(10)
+        assert ended()
+
+    owner = Owner()
+    heart = Heart(owner.beat, every=0.001)
+    assert owner.beats.acquire(timeout=10)
+    assert owner.beats.acquire(timeout=10)
+    heart.stop()
+    wait_for(lambda: True)
+    heart = Heart(owner.beat, every=0.001)
+    del owner
+    wait_for(lambda: not heart._stopped.is_set())
+
+
+# --- the state of a campaign ------------------------------------------------------------------
+
+
+async def test_a_pause_holds_every_run_at_once(dsn: str) -> None:
+    """From the moment at which it returns no attempt begins; resumed, all is sent once."""
+    vendor = Vendor(latency=0.01)
+    ledger = PostgresLedger(dsn)
+    async with vendor.client(max_concurrency=5) as client:
+        run = client.bulk(messages(300), ledger=PostgresLedger(dsn), campaign="spring")
+        async with run:
+            outcomes = []
+            async for outcome in run:
+                outcomes.append(outcome)
+                if len(outcomes) == 20:
+                    await ledger.pause("spring", "çay molası 🫖")
+                    begun = vendor.total
+        assert vendor.total <= begun + 5  # their intents were on record before
+        assert run.report.stopped_by is StopReason.CAMPAIGN
+        assert "'spring' is paused: çay molası 🫖. Resume it" in str(run.report.stopped)
+        status = await ledger.status("spring")
+        assert (status.state, status.because) == (CampaignState.PAUSED, "çay molası 🫖")
+        assert status.summary.accepted == vendor.total
+        assert status.runs == ()
+        with pytest.raises(CampaignHeldError, match="multiwhats campaign resume spring"):
+            await client.send_many(messages(300), ledger=ledger, campaign="spring")
+        await ledger.pause("spring", "twice is once")
+        await ledger.resume("spring")
+        await ledger.resume("spring")
+        report = await client.send_many(messages(300), ledger=ledger, campaign="spring")
+    assert report.accepted + report.skipped == 300
+    assert set(vendor.posts.values()) == {1}
+    assert (await ledger.status("spring")).because is None
+
+
+async def test_a_message_that_waits_is_not_sent_in_a_pause(dsn: str) -> None:
+    """Claimed is not begun: the pause comes between."""
+    async with PostgresLedger(dsn) as ledger:
+        (claim,) = await (await loaded(ledger, 1)).claim(1)
+        await ledger.pause("spring")
+        with pytest.raises(CampaignHeldError, match=r"'spring' is paused\. Resume"):
+            await claim.intend()
+        await ledger.resume("spring")
+        await claim.intend()
+        await ledger.pause("spring")
+        await claim.settle(told(claim))  # what is under way is taken to its end
+        assert await certainties(ledger) == [A]
+
+
+async def test_a_cancelled_campaign_is_over(dsn: str) -> None:
+    """For good; what was not sent stays on record."""
+    vendor = Vendor()
+    ledger = PostgresLedger(dsn)
+    async with vendor.client() as client, ledger:
+        await (await loaded(ledger, 3)).aclose()
+        await ledger.cancel("spring", "wrong text")
+        with pytest.raises(CampaignHeldError, match=r"was cancelled: wrong text\. What was not"):
+            await client.send_many(messages(3), ledger=ledger, campaign="spring")
+        for change in (ledger.resume, ledger.pause):
+            with pytest.raises(LedgerError, match="'spring' was cancelled, which is for good"):
+                await change("spring")
+        await ledger.cancel("spring")
+        assert await certainties(ledger) == [N] * 3
+        assert (await ledger.status("spring")).to_dict()["because"] == "wrong text"
+        with pytest.raises(LedgerError, match="no campaign 'summer'"):
+            await ledger.pause("summer")
+        with pytest.raises(ConfigurationError, match="because"):
+            await ledger.pause("spring", 7)  # type: ignore[arg-type]  # what is tested
+    assert vendor.total == 0
+
+
+async def test_a_status_tells_who_has_what_in_hand(dsn: str) -> None:
+    """Where each run is, and how long nobody has heard of it."""
+    async with PostgresLedger(dsn, lease=60) as ledger:
+        run = await loaded(ledger, 5)
+        (first, *_) = await run.claim(3)
+        await first.intend()
+        say(dsn, "UPDATE multiwhats_run SET alive_until = alive_until - interval '45 seconds'")
+        (status,) = (await ledger.status("spring")).runs
+        assert (status.claimed, status.sending) == (2, 1)
+        assert 44 < status.silent_for < 60
+        assert ":" in status.worker
+        summary = await ledger.summary("spring")
+        assert (summary.pending, summary.in_flight) == (4, 1)
+
+
+async def test_a_resolved_message_is_lost_to_the_run_that_would_send_it_again(dsn: str) -> None:
+    """A person's word counts, also while a run has claimed it."""
+    async with PostgresLedger(dsn) as ledger:
+        (claim,) = await (await loaded(ledger, 1)).claim(1)
+        await claim.intend()
+        await claim.settle(told(claim, U))
+        (again,) = await (await loaded(ledger, 1, resend_unknown=True)).claim(1)
+        await ledger.resolve(again.key, A, note="she has answered")
+        with pytest.raises(ClaimLostError):
+            await again.intend()
+        assert await certainties(ledger) == [A]
+
+
+@pytest.mark.parametrize("lease", [0.5, None, 0, -1, "60"])
+def test_a_lease_is_a_number_of_seconds(lease: Any) -> None:
+    """One that is over before an answer can come would call unknown what is under way."""
+    with pytest.raises(ConfigurationError, match="lease must be"):
+        PostgresLedger("postgresql://db/x", lease=lease)
