@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from ..errors import ConfigurationError, LedgerError
+from ..errors import ConfigurationError, LedgerError, MultiWhatsError
 from ._commits import Ticket
 from ._statements import POSTGRES, Session, sql
 
@@ -52,6 +52,18 @@ GOES_BY: Final = frozenset(
     }
 )
 """States after which the same transaction may be tried again."""
+
+
+def is_passing(error: Exception, connection: Any) -> bool:
+    """Tell whether the same transaction may succeed soon, on a new connection.
+
+    Args:
+        error: What it came to.
+        connection: The connection, or None where none could be made.
+    """
+    if getattr(error, "sqlstate", None) in GOES_BY:
+        return True
+    return connection is None or bool(connection.closed)
 
 
 def driver() -> Any:
@@ -162,7 +174,7 @@ class PostgresDatabase:
     def run(self, tickets: Sequence[Ticket[Any]]) -> None:
         """Do the work of several tickets in one transaction. Raises nothing.
 
-        Work that raises a LedgerError of its own has written nothing, and concerns nobody else.
+        Work that raises an error of its own has written nothing, and concerns nobody else.
         Anything else fails all of them: none may go on as if it were on record.
         """
 
@@ -171,7 +183,7 @@ class PostgresDatabase:
                 ticket.error = None
                 try:
                     ticket.result = ticket.work(session)
-                except LedgerError as error:
+                except MultiWhatsError as error:
                     ticket.error = error
 
         try:
@@ -201,7 +213,7 @@ class PostgresDatabase:
                 if not self._goes_by(error, until):
                     raise LedgerError(self._why(error)) from None
                 logger.warning("%s; it is tried again", self._why(error))
-            except LedgerError:
+            except MultiWhatsError:
                 raise
             except Exception as error:
                 raise LedgerError(f"The ledger failed: {type(error).__name__}: {error}") from error
@@ -244,13 +256,11 @@ class PostgresDatabase:
             connection.execute("SET synchronous_commit = on")
 
     def _goes_by(self, error: Exception, until: float) -> bool:
-        """Tell whether to try again; lets go of a connection that is broken."""
-        state = getattr(error, "sqlstate", None)
-        is_broken = self._connection is None or self._connection.closed
-        if is_broken or state in GOES_BY:
+        """Tell whether to try again; lets go of a connection that is of no use."""
+        passing = is_passing(error, self._connection)
+        if passing:
             self.close()
-        # A first connection that fails is a wrong address or password, unless it says otherwise.
-        return (is_broken or state in GOES_BY) and self._clock() < until
+        return passing and self._clock() < until
 
     def _why(self, error: Exception) -> str:
         """Return what an error of psycopg means for the person who reads it, and the way out."""

@@ -1,12 +1,14 @@
 """What many machines ask of a ledger that they share. Each function runs in its thread."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 from ..abc import TransactionalQueue
 from ..campaigns import CampaignState, CampaignStatus, Chunk, Enqueued, RunStatus
-from ..errors import LedgerError
+from ..errors import LedgerError, MultiWhatsError
 from ._columns import error_text, orphan_error
+from ._postgres import is_passing
 from ._queries import find, summary
 from ._shared import Part, refuse_held
 from ._statements import Session
@@ -86,12 +88,13 @@ def hand_over(
         What was handed over, and the chunks.
     """
     told = {"campaign": campaign, "run": run, "size": size, "patience": PATIENCE}
-    db.execute("adopt", told)
-    db.execute("cut", told)
-    counts = db.execute("input_size", told).fetchone()
-    name = db.execute("campaign", told).fetchone()["name"]
-    chunks = _chunks(db.execute("batch", told).fetchall())
-    _put_in(queue, chunks, db)
+    with _whole(db):
+        db.execute("adopt", told)
+        db.execute("cut", told)
+        counts = db.execute("input_size", told).fetchone()
+        name = db.execute("campaign", told).fetchone()["name"]
+        chunks = _chunks(db.execute("batch", told).fetchall())
+        _put_in(queue, chunks, db)
     enqueued = Enqueued(
         campaign=name, messages=counts["messages"], added=counts["added"], chunks=len(chunks)
     )
@@ -101,14 +104,32 @@ def hand_over(
 def due(queue: object, db: Session) -> tuple[Chunk, ...]:
     """Take over what dead runs hold, and put into the queue the chunks that are due."""
     lapse(db)
-    chunks = _chunks(db.execute("due", {"count": AT_ONCE, "patience": PATIENCE}).fetchall())
-    _put_in(queue, chunks, db)
+    with _whole(db):
+        chunks = _chunks(db.execute("due", {"count": AT_ONCE, "patience": PATIENCE}).fetchall())
+        _put_in(queue, chunks, db)
     return chunks
 
 
 def put_off(chunk: Chunk, seconds: float, db: Session) -> None:
     """Hand out no earlier than in so many seconds what is left of a chunk."""
     db.execute("put_off", {"chunk": chunk.id, "seconds": seconds})
+
+
+@contextmanager
+def _whole(db: Session) -> Generator[None]:
+    """Let a queue that fails undo what belongs to it, and fail nobody else's work."""
+    try:
+        with db.connection.transaction():
+            yield
+    except MultiWhatsError:
+        raise
+    except Exception as error:
+        if is_passing(error, db.connection):
+            raise
+        raise LedgerError(
+            f"The queue did not take the chunks ({type(error).__name__}: {error}): nothing was "
+            "handed over"
+        ) from error
 
 
 def _chunks(rows: Sequence[Any]) -> tuple[Chunk, ...]:
