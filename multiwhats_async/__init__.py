@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         NotSentError,
         OutcomeUnknownError,
         Problem,
+        RateError,
         RateLimitedError,
         RejectedError,
         SendError,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from .models import ButtonMessage, ExtraData, MessageReceipt, MessageTarget
     from .options import WHATSAPP_LIMITS, Breaker, MessageLimits, Rate, Timeouts
     from .outcomes import Attempt, Outcome, Progress, Report, StopReason, Summary
+    from .rate import PostgresRate, RedisRate
     from .retry import RetryDetails, RetryPolicy
 
 __all__ = [
@@ -63,10 +65,13 @@ __all__ = [
     "NotSentError",
     "Outcome",
     "OutcomeUnknownError",
+    "PostgresRate",
     "Problem",
     "Progress",
     "Rate",
+    "RateError",
     "RateLimitedError",
+    "RedisRate",
     "RejectedError",
     "Report",
     "RetryDetails",
@@ -102,6 +107,7 @@ _HOME: Final = {
             "NotSentError",
             "OutcomeUnknownError",
             "Problem",
+            "RateError",
             "RateLimitedError",
             "RejectedError",
             "SendError",
@@ -111,6 +117,7 @@ _HOME: Final = {
         ".models": ("ButtonMessage", "ExtraData", "MessageReceipt", "MessageTarget"),
         ".options": ("Breaker", "MessageLimits", "Rate", "Timeouts", "WHATSAPP_LIMITS"),
         ".outcomes": ("Attempt", "Outcome", "Progress", "Report", "StopReason", "Summary"),
+        ".rate": ("PostgresRate", "RedisRate"),
         ".retry": ("RetryDetails", "RetryPolicy"),
     }.items()
     for name in names

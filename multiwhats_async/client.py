@@ -22,11 +22,12 @@ from ._settings import (
     checked_base_url,
     checked_count,
     checked_instance,
+    checked_rate,
     checked_seconds,
     checked_settings,
 )
 from ._transport import HttpxExchange, Lifetime
-from .abc import Ledger
+from .abc import Ledger, RateLimiter
 from .errors import ConfigurationError, InvalidMessageError, Problem
 from .models import ButtonMessage, MessageReceipt
 from .options import WHATSAPP_LIMITS, Breaker, KeyPlace, MessageLimits, Rate, Timeouts
@@ -65,7 +66,9 @@ class AsyncMultiWhats:
             ``"json"``. Both are documented.
         timeout: Seconds for a whole attempt, or a :class:`Timeouts`.
         max_concurrency: The most attempts at once. The client starts with 4 and adapts.
-        rate: Messages a second for each sender, or a :class:`Rate`; None is off.
+        rate: Messages a second for each sender, or a :class:`Rate`; or a ``RateLimiter`` that is
+            open, such as :class:`PostgresRate` or :class:`RedisRate`, whose slots many processes
+            and machines share; None is off.
         retry: What is sent again; see :class:`RetryPolicy`.
         hooks: Objects with any of ``on_attempt(Attempt)``, ``on_retry(RetryDetails)`` and
             ``on_outcome(Outcome)``, plain or async. One that raises never costs a message.
@@ -89,7 +92,7 @@ class AsyncMultiWhats:
         api_key_in: KeyPlace = "query",
         timeout: float | Timeouts = Timeouts(),  # noqa: B008  # frozen
         max_concurrency: int = DEFAULT_MAX_CONCURRENCY,
-        rate: float | Rate | None = None,
+        rate: float | Rate | RateLimiter | None = None,
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008  # frozen
         hooks: Iterable[object] = (),
         http_client: httpx.AsyncClient | None = None,
@@ -173,7 +176,7 @@ class AsyncMultiWhats:
         api_key_in: KeyPlace = UNSET,
         timeout: float | Timeouts = UNSET,
         max_concurrency: int = UNSET,
-        rate: float | Rate | None = UNSET,
+        rate: float | Rate | RateLimiter | None = UNSET,
         retry: RetryPolicy = UNSET,
         hooks: Iterable[object] = UNSET,
         breaker: Breaker | None = UNSET,
@@ -303,7 +306,7 @@ class AsyncMultiWhats:
         messages: Messages,
         *,
         max_concurrency: int | None = None,
-        rate: float | Rate | None = None,
+        rate: float | Rate | RateLimiter | None = None,
         max_failures: int | None = None,
         max_credits: float | None = None,
         deadline: float | None = None,
@@ -338,8 +341,8 @@ class AsyncMultiWhats:
                 length. A list or tuple is checked as a whole before anything is sent.
             max_concurrency: The most messages at once in this run, beside what else the client
                 sends; None shares the client's limit.
-            rate: Messages a second for each sender in this run, or a :class:`Rate`; None takes
-                the client's.
+            rate: Messages a second for each sender in this run, a :class:`Rate` or a
+                ``RateLimiter``; None takes the client's.
             max_failures: Stop after so many messages that were not accepted.
             max_credits: Begin no message that could take the cost of the run above this,
                 counting unknown ones as paid and each as dear as the dearest so far (1 at
@@ -373,7 +376,7 @@ class AsyncMultiWhats:
         pace = Pace(
             concurrency=concurrency,
             pause=self._pause,
-            rate=self._limits.rate if rate is None else gate(Rate.of(rate)),
+            rate=self._limits.rate if rate is None else gate(checked_rate("rate", rate)),
             breaker=breaker,
         )
         deliverer = Deliverer(
@@ -420,7 +423,7 @@ class AsyncMultiWhats:
         messages: Messages,
         *,
         max_concurrency: int | None = None,
-        rate: float | Rate | None = None,
+        rate: float | Rate | RateLimiter | None = None,
         max_failures: int | None = None,
         max_credits: float | None = None,
         deadline: float | None = None,

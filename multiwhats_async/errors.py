@@ -7,6 +7,7 @@
      ├── InvalidMenuError           (also a ValueError) lists every problem of a staged menu
      ├── TemplateError              (also a ValueError) a text with {names} that cannot be used
      ├── LedgerError                the durable record cannot be trusted; nothing more is sent
+     ├── RateError                  the shared rate gives no slot; nothing is sent without one
      └── SendError                  one message did not end in a receipt
           ├── NotSentError          proof that the server cannot have processed it
           ├── RejectedError         the server answered no
@@ -41,6 +42,10 @@ class ConfigurationError(MultiWhatsError):
 
 class LedgerError(MultiWhatsError):
     """The durable record of a campaign cannot be read or written. Nothing more is sent."""
+
+
+class RateError(MultiWhatsError):
+    """The shared rate gives no slot: its server cannot be reached. Nothing is sent without one."""
 
 
 class InvalidReplyError(MultiWhatsError, ValueError):

@@ -44,6 +44,8 @@ class StopReason(Enum):
     """The caller's time for the run is over."""
     LEDGER = "ledger"
     """The ledger could not be written: nothing may be sent that is not on record."""
+    RATE = "rate"
+    """The shared rate could not be reached: nothing is sent without a slot."""
     INPUT = "input"
     """The input raised, or held what is no message."""
     CALLER = "caller"

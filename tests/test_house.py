@@ -25,6 +25,7 @@ PUBLIC = {
     ),
     *("Certainty", "Outcome", "Attempt", "Progress", "Report", "StopReason"),
     *("SQLiteLedger", "MemoryLedger", "Summary"),
+    *("PostgresRate", "RedisRate", "RateError"),
     *("RetryPolicy", "RetryDetails", "Timeouts", "Rate", "Breaker", "MessageLimits"),
     *("MultiWhatsError", "ConfigurationError", "InvalidMessageError", "Problem", "LedgerError"),
     *("SendError", "NotSentError", "OutcomeUnknownError", "RejectedError", "AuthenticationError"),
@@ -78,6 +79,7 @@ def test_the_public_names_import_nothing_optional() -> None:
     ).split()
     assert "httpx" in loaded
     optional = {"click", "rich", "starlette", "uvicorn", "trio", "httptools", "openpyxl"}
+    optional |= {"psycopg", "coredis"}
     # httpcore imports trio where it is installed; nothing of ours does.
     assert optional.intersection(loaded) <= {"trio"} | ({"click", "rich"} & httpx_brings())
 

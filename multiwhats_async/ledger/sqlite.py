@@ -14,12 +14,13 @@ import anyio.lowlevel
 from .._certainty import Certainty
 from .._entered import Entered
 from .._settings import checked_name, checked_text
+from .._worker import Worker
 from ..errors import ConfigurationError, LedgerError
 from ..outcomes import Outcome, Summary
 from . import _queries
 from ._campaign import Choice, SQLiteCampaign
 from ._columns import CERTAINTIES, SENDING, STATES, read_outcome
-from ._commits import Commits, Worker
+from ._commits import Commits
 from ._database import Database
 
 PAGE: Final = 500
