@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
 import anyio
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from .._secret import Secret
 from .._settings import checked_text
 from ..errors import ConfigurationError
 from ..options import Rate
 from ._shared import (
-    ANSWER_SECONDS,
     DEFAULT_PATIENCE,
     IDLE,
     TOLERANCE,
@@ -23,6 +23,9 @@ from ._shared import (
 
 if TYPE_CHECKING:
     import coredis
+
+CLIENT_SECONDS: Final = 4.0
+"""Shorter than ``ANSWER_SECONDS``: the client is to notice first, and is made anew."""
 
 MICROSECONDS: Final = 1_000_000
 SCHEMES: Final = ("redis", "rediss", "unix")
@@ -88,11 +91,7 @@ class RedisRate(SharedRate):
         await self._tasks.__aenter__()
         self._tasks.start_soon(self._keep_client)
         try:
-            with anyio.fail_after(ANSWER_SECONDS):
-                await self._evaluate("postpone.lua", [self._key("hold")], [0])
-        except TimeoutError:
-            await self._disconnect()
-            raise UnreachableError from None
+            await self._hold(0)
         except BaseException:
             await self._disconnect()
             raise
@@ -107,15 +106,15 @@ class RedisRate(SharedRate):
         In a task of its own: the connections of coredis live in the task that has entered their
         pool, and whoever asks for a slot may end at any time.
         """
-        try:
-            while True:
-                self._failed = anyio.Event()
-                async with self._make() as client:
-                    self._client = client
-                    self._ready.set()
+        while True:
+            self._failed = anyio.Event()
+            async with self._make() as client:
+                self._client = client
+                self._ready.set()
+                try:
                     await self._failed.wait()
-        finally:
-            self._client = None
+                finally:
+                    self._client = None
 
     async def _advance(self, sender: str, seconds: float) -> float:
         keys = [self._key(f"slot:{sender}"), self._key("hold")]
@@ -156,22 +155,39 @@ class RedisRate(SharedRate):
         except ImportError:
             raise missing("redis") from None
         try:
-            return coredis.Redis.from_url(
+            client = coredis.Redis.from_url(
                 self._url.reveal(),
                 decode_components=True,
                 retry_policy=NoRetryPolicy(),
-                connect_timeout=ANSWER_SECONDS,
-                stream_timeout=ANSWER_SECONDS,
-                pool_timeout=ANSWER_SECONDS,
+                connect_timeout=CLIENT_SECONDS,
+                stream_timeout=CLIENT_SECONDS,
+                pool_timeout=CLIENT_SECONDS,
             )
         except Exception:  # noqa: BLE001  # its text would show the address, with the password
             raise ConfigurationError("url has a part that coredis does not know") from None
+        pool: Any = client.connection_pool
+        pool.connection_class = _tidy(pool.connection_class)
+        return client
 
     def _explained(self, error: Exception) -> str:
         causes = [error, error.__cause__]
         said = [" ".join(str(each).split()) or type(each).__name__ for each in causes if each]
         text = ": ".join(said)
         return text if self._password is None else self._password.redact(text)
+
+
+def _tidy(kind: Any) -> Any:
+    """Return a kind of connection that leaves no stream open where it could not connect."""
+
+    async def run(self: Any, **options: Any) -> None:
+        try:
+            await kind.run(self, **options)
+        finally:
+            for value in vars(self).values():
+                if isinstance(value, MemoryObjectReceiveStream | MemoryObjectSendStream):
+                    value.close()
+
+    return type(kind.__name__, (kind,), {"run": run})
 
 
 def _read(url: str) -> tuple[Secret, Secret | None]:
