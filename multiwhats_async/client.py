@@ -68,7 +68,8 @@ class AsyncMultiWhats:
         max_concurrency: The most attempts at once. The client starts with 4 and adapts.
         rate: Messages a second for each sender, or a :class:`Rate`; or a ``RateLimiter`` that is
             open, such as :class:`PostgresRate` or :class:`RedisRate`, whose slots many processes
-            and machines share; None is off.
+            and machines share; None is off. Where no slot can be had nothing is sent: the
+            message is ``not_sent`` with the cause ``"RateError"``.
         retry: What is sent again; see :class:`RetryPolicy`.
         hooks: Objects with any of ``on_attempt(Attempt)``, ``on_retry(RetryDetails)`` and
             ``on_outcome(Outcome)``, plain or async. One that raises never costs a message.
@@ -328,7 +329,8 @@ class AsyncMultiWhats:
         Outcomes come as they finish. Memory is bounded by the concurrency, never by the number
         of messages. Messages of one key are sent once; the others are ``skipped``. A 429 pauses
         all workers. A refused key, no credit, a refused certificate, a server that never
-        answered or answers no to everything stop the run: the rest is ``not_sent``.
+        answered or answers no to everything, a shared rate that cannot be reached stop the run:
+        the rest is ``not_sent``.
 
         With a ledger the run survives its process: the same call once more goes on where it
         stopped, and sends only what is pending. What has its outcome is ``skipped``; what was

@@ -174,7 +174,9 @@ class SharedRate(Entered):
     async def postpone(self, sender: str, seconds: float) -> None:  # noqa: ARG002  # the port's
         """Let no slot of this rate's name come before so many seconds from now, on any machine.
 
-        It holds every sender, as what the server of the messages has said is said to all.
+        It holds every sender, as what the server of the messages has said is said to all. What
+        another process has reserved before (slots of 20 ms, and the one that is waited for) still
+        goes.
 
         Raises:
             RateError: The server could not be reached for as long as there is patience.

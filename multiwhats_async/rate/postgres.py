@@ -97,7 +97,7 @@ class PostgresRate(SharedRate):
         self._worker = Worker("rate")
         self._soon: Soon = soon_here()
         try:
-            await self._in_thread(self._connected)
+            await self._hold(0)  # whether it may write is told now, not at the first message
         except BaseException:
             await self._disconnect()
             raise

@@ -91,7 +91,7 @@ class RedisRate(SharedRate):
         await self._tasks.__aenter__()
         self._tasks.start_soon(self._keep_client)
         try:
-            await self._hold(0)
+            await self._hold(0)  # whether it may write is told now, not at the first message
         except BaseException:
             await self._disconnect()
             raise

@@ -161,6 +161,20 @@ async def test_postgres_refuses_a_wrong_password(postgres_store: PostgresStore) 
     assert SECRET not in str(caught.value)
 
 
+async def test_tables_that_may_not_be_written_are_told_at_once(
+    postgres_store: PostgresStore,
+) -> None:
+    """When it is opened, and not at the first message."""
+    async with postgres_store.rate(1):
+        pass
+    with psycopg.connect(postgres_store.address, autocommit=True) as connection:
+        connection.execute("DROP ROLE IF EXISTS reader")
+        connection.execute("CREATE ROLE reader LOGIN")
+    address = psycopg.conninfo.make_conninfo(postgres_store.address, user="reader")
+    with pytest.raises(RateError, match="permission denied"):
+        await PostgresRate(address, 80).open()
+
+
 async def test_redis_refuses_a_wrong_password(redis_store: RedisStore) -> None:
     """It is told as what it is, and not shown."""
     redis_store.command("ACL", "SETUSER", "locked", "on", ">right", "~*", "+@all")

@@ -150,9 +150,8 @@ async def test_later_is_told_to_all_that_share_the_rate() -> None:
     async with vendor.client(rate=limiter, retry=CALM) as client:
         report = await client.send_many(messages(4))
     assert report.accepted == 4
-    assert limiter.holds[0] == (SENDER, pytest.approx(30, abs=1))
-    assert len(limiter.holds) <= 4
-    assert len({round(seconds) for _, seconds in limiter.holds}) == 1
+    assert 1 <= len(limiter.holds) <= 4
+    assert all(hold == (SENDER, pytest.approx(30, abs=2)) for hold in limiter.holds)
 
 
 async def test_a_hold_of_the_same_moment_is_told_once() -> None:
