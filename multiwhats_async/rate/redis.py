@@ -82,7 +82,7 @@ class RedisRate(SharedRate):
             rate, name=name, patience=patience, clock=clock, sleep=sleep, random=random
         )
         self._url, self._password = _read(url)
-        self._make()  # what is wrong with the address is said at once
+        self._make(set())  # what is wrong with the address is said at once
         self._client: coredis.Redis[bytes] | None = None
 
     async def _connect(self) -> None:
@@ -108,13 +108,18 @@ class RedisRate(SharedRate):
         """
         while True:
             self._failed = anyio.Event()
-            async with self._make() as client:
-                self._client = client
-                self._ready.set()
-                try:
-                    await self._failed.wait()
-                finally:
-                    self._client = None
+            begun: set[Any] = set()
+            try:
+                async with self._make(begun) as client:
+                    self._client = client
+                    self._ready.set()
+                    try:
+                        await self._failed.wait()
+                    finally:
+                        self._client = None
+            finally:
+                for connection in begun:  # cancelled before it ran
+                    _close_streams(connection)
 
     async def _advance(self, sender: str, seconds: float) -> float:
         keys = [self._key(f"slot:{sender}"), self._key("hold")]
@@ -147,8 +152,12 @@ class RedisRate(SharedRate):
         # The braces keep the keys of a rate on one node of a cluster.
         return f"multiwhats_rate:{{{self.name}}}:{what}"
 
-    def _make(self) -> "coredis.Redis[bytes]":
-        """Return a client that is not connected yet. It tries once: the patience is ours."""
+    def _make(self, begun: set[Any]) -> "coredis.Redis[bytes]":
+        """Return a client that is not connected yet. It tries once: the patience is ours.
+
+        Args:
+            begun: Holds each of its connections until that has ended.
+        """
         try:
             import coredis  # noqa: PLC0415  # an extra
             from coredis.retry import NoRetryPolicy  # noqa: PLC0415  # an extra
@@ -166,7 +175,7 @@ class RedisRate(SharedRate):
         except Exception:  # noqa: BLE001  # its text would show the address, with the password
             raise ConfigurationError("url has a part that coredis does not know") from None
         pool: Any = client.connection_pool
-        pool.connection_class = _tidy(pool.connection_class)
+        pool.connection_class = _tidy(pool.connection_class, begun)
         return client
 
     def _explained(self, error: Exception) -> str:
@@ -176,18 +185,27 @@ class RedisRate(SharedRate):
         return text if self._password is None else self._password.redact(text)
 
 
-def _tidy(kind: Any) -> Any:
+def _tidy(kind: Any, begun: set[Any]) -> Any:
     """Return a kind of connection that leaves no stream open where it could not connect."""
+
+    def init(self: Any, *values: Any, **options: Any) -> None:
+        kind.__init__(self, *values, **options)
+        begun.add(self)
 
     async def run(self: Any, **options: Any) -> None:
         try:
             await kind.run(self, **options)
         finally:
-            for value in vars(self).values():
-                if isinstance(value, MemoryObjectReceiveStream | MemoryObjectSendStream):
-                    value.close()
+            begun.discard(self)
+            _close_streams(self)
 
-    return type(kind.__name__, (kind,), {"run": run})
+    return type(kind.__name__, (kind,), {"__init__": init, "run": run})
+
+
+def _close_streams(connection: Any) -> None:
+    for value in vars(connection).values():
+        if isinstance(value, MemoryObjectReceiveStream | MemoryObjectSendStream):
+            value.close()
 
 
 def _read(url: str) -> tuple[Secret, Secret | None]:

@@ -11,6 +11,7 @@ import anyio
 import anyio.lowlevel
 import psycopg
 import pytest
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from stores import PostgresStore, RedisStore
 
 from multiwhats_async import ConfigurationError, PostgresRate, Rate, RateError, RedisRate
@@ -19,6 +20,8 @@ from multiwhats_async.rate import _shared
 pytestmark = pytest.mark.anyio
 
 Store = PostgresStore | RedisStore
+
+STREAMS = (MemoryObjectReceiveStream, MemoryObjectSendStream)
 
 SECRET = "gizli-söz"  # noqa: S105  # opens nothing
 
@@ -294,3 +297,16 @@ async def test_a_redis_that_is_being_closed_says_so(redis_store: RedisStore) -> 
             await anyio.wait_all_tasks_blocked()
             with pytest.raises(RateError, match="being closed"):
                 await rate.reserve("a")
+
+
+async def test_a_connection_that_never_ran_is_let_go(redis_store: RedisStore) -> None:
+    """One that is cancelled before its first step leaves no stream open: warnings are errors."""
+    async with RedisRate(redis_store.address, 1) as rate:
+        assert rate._client is not None
+        pool = rate._client.connection_pool
+        connection = await pool._construct_connection()
+        streams = [each for each in vars(connection).values() if isinstance(each, STREAMS)]
+    assert len(streams) == 6
+    for stream in streams:
+        with pytest.raises(anyio.ClosedResourceError):
+            stream.clone()
