@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         NotSentError,
         OutcomeUnknownError,
         Problem,
+        RateError,
         RateLimitedError,
         RejectedError,
         SendError,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from .models import ButtonMessage, ExtraData, MessageReceipt, MessageTarget
     from .options import WHATSAPP_LIMITS, Breaker, MessageLimits, Rate, Timeouts
     from .outcomes import Attempt, Outcome, Progress, Report, StopReason, Summary
+    from .rate import PostgresRate, RedisRate
     from .retry import RetryDetails, RetryPolicy
 
 __all__ = [
@@ -74,10 +76,13 @@ __all__ = [
     "Outcome",
     "OutcomeUnknownError",
     "PostgresLedger",
+    "PostgresRate",
     "Problem",
     "Progress",
     "Rate",
+    "RateError",
     "RateLimitedError",
+    "RedisRate",
     "RejectedError",
     "Report",
     "RetryDetails",
@@ -121,6 +126,7 @@ _HOME: Final = {
             "NotSentError",
             "OutcomeUnknownError",
             "Problem",
+            "RateError",
             "RateLimitedError",
             "RejectedError",
             "SendError",
@@ -131,6 +137,7 @@ _HOME: Final = {
         ".models": ("ButtonMessage", "ExtraData", "MessageReceipt", "MessageTarget"),
         ".options": ("Breaker", "MessageLimits", "Rate", "Timeouts", "WHATSAPP_LIMITS"),
         ".outcomes": ("Attempt", "Outcome", "Progress", "Report", "StopReason", "Summary"),
+        ".rate": ("PostgresRate", "RedisRate"),
         ".retry": ("RetryDetails", "RetryPolicy"),
     }.items()
     for name in names

@@ -367,6 +367,9 @@ class BulkRun:
             logger.warning("Another run has taken over %s; it is not sent here", item.key)
         except LedgerError as error:
             self._fail(error)
+        except ConfigurationError as error:  # of a rate that is not open, or not in this loop
+            self._failure = self._failure or error
+            self._stop(Stop(StopReason.RATE, f"its rate cannot be used: {error}"), reads_on=False)
         finally:
             self._sending -= 1
             self._wake()
@@ -394,6 +397,8 @@ class BulkRun:
         before = 0 if item.claim is None else item.claim.unknown_attempts
         self._tally.add(outcome, doubts_before=before)
         stop = self._rules.judge(outcome) if self._stopped is None else None
+        if self._stopped is None and self._pace.without_rate is not None:
+            stop = Stop(StopReason.RATE, str(self._pace.without_rate))
         if stop is None and self._pace.is_exhausted:
             stop = Stop(StopReason.SILENT, "the server has stopped answering")
         if stop is not None:

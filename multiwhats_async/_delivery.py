@@ -16,7 +16,14 @@ from ._secret import mask_number
 from ._wire import encode_request, read_result
 from ._work import Work
 from .abc import Claim, Exchange, Flight
-from .errors import CampaignHeldError, ClaimLostError, LedgerError, MultiWhatsError, SendError
+from .errors import (
+    CampaignHeldError,
+    ClaimLostError,
+    LedgerError,
+    MultiWhatsError,
+    RateError,
+    SendError,
+)
 from .models import ButtonMessage
 from .options import Timeouts
 from .outcomes import Attempt, Outcome
@@ -163,6 +170,8 @@ class Deliverer:
                 attempt = await self._attempt(work)
             finally:
                 self._pace.release(work)
+            if work.throttled:
+                await self._pace.postpone(work.sender, work.proposal)
             if self._on_attempt:  # only now: a slow hook must not keep the place
                 await _tell(self._on_attempt, attempt)
             delay = await self._plan(work)
@@ -179,7 +188,11 @@ class Deliverer:
         longest = None if self._patient else self._policy.max_retry_after
         begun = False
         with anyio.CancelScope(deadline=self._ends(work)) as scope:
-            begun = await self._pace.acquire(work, work.sender, longest=longest)
+            try:
+                begun = await self._pace.acquire(work, work.sender, longest=longest)
+            except RateError as error:
+                work.give_up(str(error), cause=type(error).__name__)
+                return False
         if begun:
             begun = await self._intend(work)
         elif not scope.cancelled_caught:
@@ -286,7 +299,7 @@ class Deliverer:
     def _note(self, work: Work, result: Answer | Silence, started: float) -> None:
         """Tell the pace what the attempt came to, at once: others must not knock meanwhile."""
         error = work.verdict.error
-        throttled = error is not None and is_later(error)
+        work.throttled = throttled = error is not None and is_later(error)
         self._pace.note(
             answered=isinstance(result, Answer) and result.status < 500,  # noqa: PLR2004  # 5xx
             started=started,

@@ -6,6 +6,7 @@ import attrs
 
 from ._pacing import Concurrency, RateGate
 from ._settings import Settings
+from .abc import RateLimiter
 from .options import Rate
 from .rate import LocalRate
 from .retry import RetryBudget
@@ -17,7 +18,7 @@ class Limits:
 
     concurrency: Concurrency
     rate: RateGate | None
-    rate_setting: Rate | None
+    rate_setting: Rate | RateLimiter | None
     budget: RetryBudget
 
 
@@ -34,6 +35,8 @@ def configured(settings: Settings, old: Limits | None = None) -> tuple[Settings,
     return settings, limits
 
 
-def gate(rate: Rate | None) -> RateGate | None:
+def gate(rate: Rate | RateLimiter | None) -> RateGate | None:
     """Return what keeps a rate, or None where there is none."""
-    return None if rate is None else RateGate(LocalRate(rate, random=random.random))
+    if rate is None:
+        return None
+    return RateGate(LocalRate(rate, random=random.random) if isinstance(rate, Rate) else rate)

@@ -3,6 +3,7 @@
 The decisions are pure state with the time passed in; :class:`Pace` alone waits.
 """
 
+import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
@@ -11,7 +12,10 @@ from typing import Final
 import anyio
 
 from .abc import RateLimiter
+from .errors import MultiWhatsError, RateError
 from .options import Breaker
+
+logger = logging.getLogger("multiwhats_async")
 
 FIRST_LIMIT: Final = 4
 """Attempts at once with which a client starts, until it has learnt what the server bears."""
@@ -19,6 +23,9 @@ FIRST_LIMIT: Final = 4
 CUT_BY_SILENCE: Final = 0.9
 CUT_BY_THROTTLE: Final = 0.5
 """As Netflix's concurrency limits and TCP do: a little for slowness, half for a refusal."""
+
+POSTPONE_SECONDS: Final = 2.0
+"""How long telling the others to hold may take: this process holds already."""
 
 
 class AdaptiveLimit:
@@ -210,12 +217,40 @@ class RateGate:
     """
 
     def __init__(self, limiter: RateLimiter) -> None:
-        self.reserve: Callable[[str], Awaitable[float]] = limiter.reserve
+        self._limiter = limiter
         self._turns: dict[str, anyio.Lock] = {}
+        self._held_until = float("-inf")
 
     def turn(self, sender: str) -> anyio.Lock:
         """Return the lock under which a sender's next message waits."""
         return self._turns.setdefault(sender, anyio.Lock())
+
+    async def reserve(self, sender: str) -> float:
+        """Take the next slot of a sender; return the seconds until it comes.
+
+        Raises:
+            RateError: No slot can be had.
+            ConfigurationError: The limiter is used wrongly.
+        """
+        try:
+            return await self._limiter.reserve(sender)
+        except MultiWhatsError:
+            raise
+        except Exception as error:
+            logger.exception("The rate limiter raised")
+            raise RateError(f"the rate limiter raised {type(error).__name__}") from None
+
+    async def postpone(self, sender: str, seconds: float, now: float) -> None:
+        """Tell all that share the rate to hold, unless they were told of as long a hold."""
+        if now + seconds <= self._held_until:
+            return  # the same bad moment, which the other attempts under way have met too
+        self._held_until = now + seconds
+        try:
+            with anyio.fail_after(POSTPONE_SECONDS, shield=True):  # a stop must not keep it back
+                await self._limiter.postpone(sender, seconds)
+        except Exception as error:  # noqa: BLE001  # a hold must not cost a message
+            why = f"{type(error).__name__}: {error}"
+            logger.warning("The others that share the rate could not be told to hold: %s", why)
 
 
 class Pace:
@@ -247,6 +282,7 @@ class Pace:
         self._clock = clock
         self._sleep = sleep
         self._probe_ended = anyio.Event()
+        self.without_rate: RateError | None = None
 
     @property
     def holds(self) -> bool:
@@ -285,6 +321,9 @@ class Pace:
 
         Returns:
             Whether a place was taken: False where a pause is longer than ``longest``.
+
+        Raises:
+            RateError: There is no slot to be had; ``without_rate`` keeps it.
         """
         while True:
             if not await self._wait_until_open(longest):
@@ -293,7 +332,7 @@ class Pace:
                 await self.concurrency.limiter.acquire_on_behalf_of(borrower)
                 try:
                     if self.rate is not None:
-                        await self._sleep(await self.rate.reserve(sender))
+                        await self._sleep(await self._slot(self.rate, sender))
                     # A pause that began meanwhile costs the slot: after it, nothing may come as
                     # a burst.
                     if self._may_begin():
@@ -302,6 +341,18 @@ class Pace:
                     self.release(borrower)
                     raise
                 self.release(borrower)
+
+    async def _slot(self, rate: RateGate, sender: str) -> float:
+        try:
+            return await rate.reserve(sender)
+        except RateError as error:
+            self.without_rate = error
+            raise
+
+    async def postpone(self, sender: str, seconds: float) -> None:
+        """Tell all that share the rate that the server has said "later"."""
+        if self.rate is not None:
+            await self.rate.postpone(sender, seconds, self._clock())
 
     def release(self, borrower: object) -> None:
         """Give the place back."""

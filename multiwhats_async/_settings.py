@@ -28,7 +28,7 @@ class Settings:
     sender: str | None = attrs.field(repr=lambda number: repr(number and mask_number(number)))
     timeouts: Timeouts
     max_concurrency: int
-    rate: Rate | None
+    rate: Any  # a Rate, a RateLimiter (a port, of a floor above this one) or None
     retry: RetryPolicy
     hooks: tuple[object, ...]
     breaker: Breaker | None
@@ -201,8 +201,24 @@ def _checked_hooks(_: str, value: object) -> tuple[object, ...]:
     return hooks
 
 
-def _checked_rate(_: str, value: Any) -> Rate | None:
-    return None if value is None else Rate.of(value)
+def checked_rate(name: str, value: Any) -> Any:
+    """Return None, the rate of a number, or what hands out slots itself: a ``RateLimiter``.
+
+    Raises:
+        ConfigurationError: It is none of these. The value is not shown: it may be an address
+            with a password in it.
+    """
+    if value is None or isinstance(value, Rate):
+        return value
+    if isinstance(value, int | float):
+        return Rate.of(value)
+    methods = (getattr(value, method, None) for method in ("reserve", "postpone"))
+    if not isinstance(value, type) and all(map(callable, methods)):
+        return value
+    raise ConfigurationError(
+        f"{name} must be messages a second, a Rate, a RateLimiter such as "
+        f'PostgresRate("postgresql://...", 80), or None, not of type {type(value).__name__}'
+    )
 
 
 def _checked_retry(name: str, value: object) -> RetryPolicy:
@@ -226,7 +242,7 @@ _CHECKS: Final[Mapping[str, Callable[[str, Any], object]]] = {
     "sender": _checked_sender,
     "timeout": _checked_timeout,
     "max_concurrency": checked_count,
-    "rate": _checked_rate,
+    "rate": checked_rate,
     "retry": _checked_retry,
     "hooks": _checked_hooks,
     "breaker": _checked_breaker,

@@ -26,6 +26,7 @@ class Work:
     unknown_attempts: int = 0
     doubt: Verdict | None = None
     proposal: float = 0.0
+    throttled: bool = False
     flight: Flight | None = None
     _verdict: Verdict | None = None
 
@@ -65,10 +66,10 @@ class Work:
         """Note that an attempt is under way: until its verdict, its evidence decides."""
         self.flight = flight
 
-    def give_up(self, why: str) -> None:
+    def give_up(self, why: str, *, cause: str = NOT_TRIED) -> None:
         """Note why no further attempt is made; what an earlier one came to stands."""
         if self._verdict is None:
-            self._verdict = _not_begun(self.message, why)
+            self._verdict = _not_begun(self.message, why, cause)
 
 
 def _torn(flight: Flight, message: ButtonMessage) -> Verdict:
@@ -80,8 +81,8 @@ def _torn(flight: Flight, message: ButtonMessage) -> Verdict:
     return read_result(result, message)
 
 
-def _not_begun(message: ButtonMessage, why: str) -> Verdict:
+def _not_begun(message: ButtonMessage, why: str, cause: str = NOT_TRIED) -> Verdict:
     """Return the verdict on a message that was never attempted."""
     recipient = mask_number(message.to)
     text = f"The message to {recipient} was not sent: {why}"
-    return Verdict(error=NotSentError(text, recipient=recipient, cause=NOT_TRIED))
+    return Verdict(error=NotSentError(text, recipient=recipient, cause=cause))

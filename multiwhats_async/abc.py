@@ -62,10 +62,22 @@ class Exchange(Protocol):
 
 
 class RateLimiter(Protocol):
-    """Hands out slots in time."""
+    """Hands out slots in time: within a process, or to many that share them."""
 
     async def reserve(self, sender: str) -> float:
-        """Take the next slot of a sender; return the seconds until it comes."""
+        """Take the next slot of a sender; return the seconds until it comes.
+
+        Raises:
+            RateError: No slot can be had: without one nothing is sent.
+        """
+        ...
+
+    async def postpone(self, sender: str, seconds: float) -> None:
+        """Let no slot of anybody come before so many seconds from now.
+
+        Called after the server has said "later" to a message of ``sender``. What it raises is
+        logged, and never costs a message.
+        """
         ...
 
 

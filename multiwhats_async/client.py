@@ -22,11 +22,12 @@ from ._settings import (
     checked_base_url,
     checked_count,
     checked_instance,
+    checked_rate,
     checked_seconds,
     checked_settings,
 )
 from ._transport import HttpxExchange, Lifetime
-from .abc import Ledger
+from .abc import Ledger, RateLimiter
 from .campaigns import Chunk
 from .errors import ConfigurationError, InvalidMessageError, Problem
 from .models import ButtonMessage, MessageReceipt
@@ -66,7 +67,10 @@ class AsyncMultiWhats:
             ``"json"``. Both are documented.
         timeout: Seconds for a whole attempt, or a :class:`Timeouts`.
         max_concurrency: The most attempts at once. The client starts with 4 and adapts.
-        rate: Messages a second for each sender, or a :class:`Rate`; None is off.
+        rate: Messages a second for each sender, or a :class:`Rate`; or a ``RateLimiter`` that is
+            open, such as :class:`PostgresRate` or :class:`RedisRate`, whose slots many processes
+            and machines share; None is off. Where no slot can be had nothing is sent: the
+            message is ``not_sent`` with the cause ``"RateError"``.
         retry: What is sent again; see :class:`RetryPolicy`.
         hooks: Objects with any of ``on_attempt(Attempt)``, ``on_retry(RetryDetails)`` and
             ``on_outcome(Outcome)``, plain or async. One that raises never costs a message.
@@ -90,7 +94,7 @@ class AsyncMultiWhats:
         api_key_in: KeyPlace = "query",
         timeout: float | Timeouts = Timeouts(),  # noqa: B008  # frozen
         max_concurrency: int = DEFAULT_MAX_CONCURRENCY,
-        rate: float | Rate | None = None,
+        rate: float | Rate | RateLimiter | None = None,
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008  # frozen
         hooks: Iterable[object] = (),
         http_client: httpx.AsyncClient | None = None,
@@ -174,7 +178,7 @@ class AsyncMultiWhats:
         api_key_in: KeyPlace = UNSET,
         timeout: float | Timeouts = UNSET,
         max_concurrency: int = UNSET,
-        rate: float | Rate | None = UNSET,
+        rate: float | Rate | RateLimiter | None = UNSET,
         retry: RetryPolicy = UNSET,
         hooks: Iterable[object] = UNSET,
         breaker: Breaker | None = UNSET,
@@ -304,7 +308,7 @@ class AsyncMultiWhats:
         messages: Messages | Chunk,
         *,
         max_concurrency: int | None = None,
-        rate: float | Rate | None = None,
+        rate: float | Rate | RateLimiter | None = None,
         max_failures: int | None = None,
         max_credits: float | None = None,
         deadline: float | None = None,
@@ -326,7 +330,8 @@ class AsyncMultiWhats:
         Outcomes come as they finish. Memory is bounded by the concurrency, never by the number
         of messages. Messages of one key are sent once; the others are ``skipped``. A 429 pauses
         all workers. A refused key, no credit, a refused certificate, a server that never
-        answered or answers no to everything stop the run: the rest is ``not_sent``.
+        answered or answers no to everything, a shared rate that cannot be reached stop the run:
+        the rest is ``not_sent``.
 
         With a ledger the run survives its process: the same call once more goes on where it
         stopped, and sends only what is pending. What has its outcome is ``skipped``; what was
@@ -340,8 +345,8 @@ class AsyncMultiWhats:
                 :class:`Chunk` of a campaign in a ledger that many machines share.
             max_concurrency: The most messages at once in this run, beside what else the client
                 sends; None shares the client's limit.
-            rate: Messages a second for each sender in this run, or a :class:`Rate`; None takes
-                the client's.
+            rate: Messages a second for each sender in this run, a :class:`Rate` or a
+                ``RateLimiter``; None takes the client's.
             max_failures: Stop after so many messages that were not accepted.
             max_credits: Begin no message that could take the cost of the run above this,
                 counting unknown ones as paid and each as dear as the dearest so far (1 at
@@ -375,7 +380,7 @@ class AsyncMultiWhats:
         pace = Pace(
             concurrency=concurrency,
             pause=self._pause,
-            rate=self._limits.rate if rate is None else gate(Rate.of(rate)),
+            rate=self._limits.rate if rate is None else gate(checked_rate("rate", rate)),
             breaker=breaker,
         )
         deliverer = Deliverer(
@@ -422,7 +427,7 @@ class AsyncMultiWhats:
         messages: Messages,
         *,
         max_concurrency: int | None = None,
-        rate: float | Rate | None = None,
+        rate: float | Rate | RateLimiter | None = None,
         max_failures: int | None = None,
         max_credits: float | None = None,
         deadline: float | None = None,

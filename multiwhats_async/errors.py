@@ -9,6 +9,7 @@
      ├── LedgerError                the durable record cannot be trusted; nothing more is sent
      │    ├── CampaignHeldError         it is paused or cancelled; nothing of it is sent now
      │    └── ClaimLostError            another run has taken the message over
+     ├── RateError                  the shared rate gives no slot; nothing is sent without one
      └── SendError                  one message did not end in a receipt
           ├── NotSentError          proof that the server cannot have processed it
           ├── RejectedError         the server answered no
@@ -51,6 +52,10 @@ class CampaignHeldError(LedgerError):
 
 class ClaimLostError(LedgerError):
     """Another run has taken a message over, or it was resolved: this run does not send it."""
+
+
+class RateError(MultiWhatsError):
+    """The shared rate gives no slot: its server cannot be reached. Nothing is sent without one."""
 
 
 class InvalidReplyError(MultiWhatsError, ValueError):

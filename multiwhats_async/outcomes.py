@@ -46,6 +46,8 @@ class StopReason(Enum):
     """The ledger could not be written: nothing may be sent that is not on record."""
     CAMPAIGN = "campaign"
     """The campaign was paused or cancelled in its ledger, by anybody who shares it."""
+    RATE = "rate"
+    """The shared rate could not be reached: nothing is sent without a slot."""
     INPUT = "input"
     """The input raised, or held what is no message."""
     CALLER = "caller"

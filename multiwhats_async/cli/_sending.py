@@ -37,6 +37,7 @@ _BY_REASON: Final = {
     StopReason.CERTIFICATE: NO_ANSWER,
     StopReason.UNREACHABLE: NO_ANSWER,
     StopReason.SILENT: NO_ANSWER,
+    StopReason.RATE: NO_ANSWER,
 }
 """The reasons of a stop that have a code of their own."""
 

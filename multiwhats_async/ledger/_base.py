@@ -11,12 +11,13 @@ import anyio.lowlevel
 from .._certainty import Certainty
 from .._entered import Entered
 from .._settings import checked_name, checked_text
+from .._worker import Worker
 from ..errors import ConfigurationError, LedgerError
 from ..outcomes import Outcome, Summary
 from . import _queries
 from ._campaign import Choice, StoredCampaign
 from ._columns import CERTAINTIES, SENDING, STATES, read_outcome
-from ._commits import Commits, Ticket, Worker
+from ._commits import Commits, Ticket
 
 PAGE: Final = 500
 """Outcomes that are read at once: about 1 MB with their receipts."""

@@ -16,8 +16,8 @@ import attrs
 
 from .._entered import Entered
 from .._settings import checked_count, checked_seconds
+from .._worker import Worker
 from ..errors import ConfigurationError, LedgerError
-from ..ledger._commits import Worker
 from ..ledger._place import network_file_system
 from ._session import Session
 

@@ -27,10 +27,15 @@ class LocalRate:
         self._clock = clock
         self._random = random
         self._next: dict[str, float] = {}
+        self._held_until = float("-inf")
 
     async def reserve(self, sender: str) -> float:
         """Take a sender's next slot; return the seconds until it comes."""
         now = self._clock()
-        slot = max(now, self._next.get(sender, now))
+        slot = max(now, self._next.get(sender, now), self._held_until)
         self._next[sender] = slot + 1 / self._rate.per_second + self._rate.jitter * self._random()
         return slot - now
+
+    async def postpone(self, sender: str, seconds: float) -> None:  # noqa: ARG002  # the port's
+        """Let no slot of any sender come before so many seconds from now."""
+        self._held_until = max(self._held_until, self._clock() + seconds)
