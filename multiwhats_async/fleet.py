@@ -49,7 +49,7 @@ NEEDS_A_PERSON: Final = frozenset(
 )
 """What stops a run and would stop the next one too: the campaign is paused for all machines."""
 
-NEEDS_TIME: Final = frozenset({StopReason.UNREACHABLE, StopReason.SILENT})
+NEEDS_TIME: Final = frozenset({StopReason.UNREACHABLE, StopReason.SILENT, StopReason.RATE})
 PUT_OFF: Final = 30.0
 """Seconds, up to twice as many, after which a chunk is tried again whose server was silent."""
 

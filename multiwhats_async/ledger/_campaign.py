@@ -286,24 +286,25 @@ class StoredClaim:
             "id": self._row,
             "attempts": self.attempts + self._begun,
             "now": self._campaign.clock(),
+            "campaign": self._campaign.id,
             "run": self._campaign.run,
         } | columns
-        await self._campaign.commits.do(lambda db: self._write(db, name, told))
+        await self._campaign.commits.do(self._writing(name, told))
         self._state = to
 
-    def _write(self, db: Session, name: str, told: dict[str, Any]) -> None:
-        """Write one transition. Called in the ledger's thread."""
-        if db.execute(name, told).rowcount != 1:
-            raise self._lost(db, told)
-        if name == "settle":
-            db.execute("detail", told)
+    def _writing(self, name: str, told: dict[str, Any]) -> Callable[[Session], None]:
+        """Return the work that writes one transition."""
 
-    def _lost(self, db: Session, told: dict[str, Any]) -> LedgerError:  # noqa: ARG002  # others look
-        """Return why the message is not where it was left."""
-        return ClaimLostError(
-            f"The message to {mask_number(self.message.to)} was changed in the ledger while it was "
-            "being sent: its claim no longer holds"
-        )
+        def work(db: Session) -> None:
+            if db.execute(name, told).rowcount != 1:
+                raise ClaimLostError(
+                    f"The message to {mask_number(self.message.to)} was changed in the ledger "
+                    "while it was being sent: its claim no longer holds"
+                )
+            if name == "settle":
+                db.execute("detail", told)
+
+        return work
 
 
 def _changes_text(changed: Sequence[Row], rows: Sequence[dict[str, Any]]) -> str:

@@ -1,6 +1,7 @@
 """Group commit: all that wait at one moment share one transaction, and its one fsync."""
 
 import os
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
@@ -13,6 +14,25 @@ from .._worker import Worker
 from ..errors import ConfigurationError, LedgerError
 
 T = TypeVar("T")
+
+
+class Joint(ABC):
+    """Work that a database may do for many tickets in one statement.
+
+    Attributes:
+        kind: Works of one kind are done together.
+    """
+
+    kind: str
+
+    @abstractmethod
+    def do_all(self, db: Any, works: Sequence[Any]) -> Sequence[Exception | None]:
+        """Do the work of all; return an error of its own for each that changed nothing.
+
+        Args:
+            db: The transaction.
+            works: This one and others of its kind.
+        """
 
 
 class Ticket(Generic[T]):

@@ -6,12 +6,13 @@ Everything here blocks; it is called from one thread at a time.
 import logging
 import random
 import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import ConfigurationError, LedgerError, MultiWhatsError
-from ._commits import Ticket
+from ._commits import Joint, Ticket
 from ._statements import POSTGRES, Session, sql
 
 if TYPE_CHECKING:
@@ -120,6 +121,20 @@ class Address:
         return line.replace(self._password, "***") if self._password else line
 
 
+def _do_alone(ticket: Ticket[Any], session: Session) -> None:
+    ticket.error = None
+    try:
+        ticket.result = ticket.work(session)
+    except MultiWhatsError as error:
+        ticket.error = error
+
+
+def _do_together(tickets: Sequence[Ticket[Any]], session: Session) -> None:
+    works: list[Any] = [ticket.work for ticket in tickets]
+    for ticket, error in zip(tickets, works[0].do_all(session, works), strict=True):
+        ticket.error = error
+
+
 class PostgresDatabase:
     """One connection to one database, made again where it breaks.
 
@@ -177,14 +192,17 @@ class PostgresDatabase:
         Work that raises an error of its own has written nothing, and concerns nobody else.
         Anything else fails all of them: none may go on as if it were on record.
         """
+        joint: defaultdict[str, list[Ticket[Any]]] = defaultdict(list)
+        for ticket in tickets:
+            if isinstance(ticket.work, Joint):
+                joint[ticket.work.kind].append(ticket)
 
         def work(session: Session) -> None:
             for ticket in tickets:
-                ticket.error = None
-                try:
-                    ticket.result = ticket.work(session)
-                except MultiWhatsError as error:
-                    ticket.error = error
+                if not isinstance(ticket.work, Joint):
+                    _do_alone(ticket, session)
+            for together in joint.values():
+                _do_together(together, session)
 
         try:
             self.do(work)

@@ -4,6 +4,7 @@ What a run claims is its own until its lease is over; every write is fenced by t
 attempt. The database's clock alone is looked at.
 """
 
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import attrs
@@ -13,7 +14,7 @@ from ..campaigns import CampaignState
 from ..errors import CampaignHeldError, ClaimLostError, LedgerError
 from ._campaign import Choice, StoredCampaign, StoredClaim
 from ._columns import Row
-from ._commits import Commits
+from ._commits import Commits, Joint
 from ._statements import Session
 
 SOON: Final = 2.0
@@ -171,14 +172,41 @@ class ChunkCampaign(SharedCampaign):
 class SharedClaim(StoredClaim):
     """One message of a campaign, leased to a run. It is a ``Claim``."""
 
-    def _write(self, db: Session, name: str, told: dict[str, Any]) -> None:
-        if db.execute(name, told).rowcount != 1:
-            raise self._lost(db, told)
+    def _writing(self, name: str, told: dict[str, Any]) -> Callable[[Session], None]:
+        return Move(name, told, mask_number(self.message.to))
 
-    def _lost(self, db: Session, told: dict[str, Any]) -> LedgerError:
-        row = db.execute("held", told).fetchone()
+
+@attrs.frozen
+class Move(Joint):
+    """One message on its way from a state to the next, written together with others.
+
+    Attributes:
+        kind: The statement; it takes a list for each column.
+        told: The columns.
+        recipient: The message's recipient, masked.
+    """
+
+    kind: str
+    told: dict[str, Any]
+    recipient: str
+
+    def __call__(self, db: Session) -> None:
+        """Write it alone."""
+        (error,) = self.do_all(db, [self])
+        if error is not None:
+            raise error
+
+    def do_all(self, db: Session, works: Sequence["Move"]) -> Sequence[LedgerError | None]:
+        """Write many in one statement; return why not, for each that is not where it was left."""
+        told = {name: [work.told[name] for work in works] for name in self.told}
+        moved = {row["id"] for row in db.execute(self.kind, told)}
+        return [None if work.told["id"] in moved else work.lost(db) for work in works]
+
+    def lost(self, db: Session) -> LedgerError:
+        """Return why the message is not where it was left."""
+        row = db.execute("held", self.told).fetchone()
         error = row and held_error(row["name"], row["state"], row["because"])
         return error or ClaimLostError(
-            f"The message to {mask_number(self.message.to)} was taken over by another run, or "
-            "resolved: this one was not heard of for longer than its lease"
+            f"The message to {self.recipient} was taken over by another run, or resolved: this one "
+            "was not heard of for longer than its lease"
         )

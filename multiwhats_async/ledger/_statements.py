@@ -10,6 +10,7 @@ SQLITE: Final = "sqlite"
 POSTGRES: Final = "postgres"
 
 _NAMED: Final = re.compile(r"(?<!:):(\w+)")
+_ARRAY: Final = re.compile(r"(?<!:):(\w+)(::\w+\[\])")
 _COMMENT: Final = re.compile(r"\s*--.*")
 
 
@@ -23,8 +24,10 @@ def sql(name: str, dialect: str = SQLITE) -> str:
     text = folder.joinpath(f"{name}.sql").read_text("utf-8")
     if dialect == SQLITE:
         return text
-    # psycopg takes %(name)s, also where it stands in a comment.
-    return _NAMED.sub(r"%(\1)s", _COMMENT.sub("", text).replace("%", "%%"))
+    # psycopg takes %(name)s, also where it stands in a comment. Arrays go in binary: as texts, a
+    # hundred receipts take 20 ms to quote.
+    text = _COMMENT.sub("", text).replace("%", "%%")
+    return _NAMED.sub(r"%(\1)s", _ARRAY.sub(r"%(\1)b\2", text))
 
 
 class Cursor(Protocol):

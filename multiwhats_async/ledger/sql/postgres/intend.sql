@@ -1,11 +1,14 @@
--- The intent: from its commit on, the message may be on its way. No row, no POST. An intent whose
--- commit was not heard of is written once more, and counted once.
+-- The intents: from their commit on, the messages may be on their way. What is not returned is not
+-- to be posted. An intent whose commit was not heard of is written once more, and counted once.
 UPDATE multiwhats_message AS message
-SET state = 'sending', attempts = :attempts + 1, changed_at = clock_timestamp()
-FROM multiwhats_campaign AS campaign
-WHERE message.id = :id AND message.owner = :run
+SET state = 'sending', attempts = move.attempts + 1, changed_at = clock_timestamp()
+FROM unnest(:id::bigint[], :campaign::bigint[], :run::bigint[], :attempts::integer[])
+    AS move (id, campaign, run, attempts)
+WHERE message.id = move.id AND message.owner = move.run
     AND (
-        (message.state IN ('claimed', 'sending') AND message.attempts = :attempts)
-        OR (message.state = 'sending' AND message.attempts = :attempts + 1)
+        (message.state IN ('claimed', 'sending') AND message.attempts = move.attempts)
+        OR (message.state = 'sending' AND message.attempts = move.attempts + 1)
     )
-    AND campaign.id = message.campaign AND campaign.state = 'running'
+    -- Asked of the move: joined with the messages it would lead through all of the campaign.
+    AND move.campaign IN (SELECT id FROM multiwhats_campaign WHERE state = 'running')
+RETURNING message.id

@@ -1,22 +1,33 @@
--- The outcome, fenced by the run and the attempt that it belongs to: late as it may be, it turns
+-- Outcomes, each fenced by the run and the attempt that it belongs to: late as it may be, it turns
 -- what was called unknown meanwhile into what it is. One whose commit was not heard of is written
 -- once more. An intent that no attempt followed does not count as one.
-WITH settled AS (
-    UPDATE multiwhats_message
+WITH move AS (
+    SELECT *
+    FROM unnest(
+        :id::bigint[], :run::bigint[], :attempts::integer[], :state::text[], :made::integer[],
+        :unknown_attempts::integer[], :credits::float8[], :elapsed::float8[], :receipt::text[],
+        :error::text[]
+    ) AS move (
+        id, run, attempts, state, made, unknown_attempts, credits, elapsed, receipt, error
+    )
+), settled AS (
+    UPDATE multiwhats_message AS message
     SET
-        state = :state, attempts = :made, unknown_attempts = :unknown_attempts,
-        credits = :credits, elapsed = :elapsed, changed_at = clock_timestamp(),
-        next_at = CASE :state
+        state = move.state, attempts = move.made, unknown_attempts = move.unknown_attempts,
+        credits = move.credits, elapsed = move.elapsed, changed_at = clock_timestamp(),
+        next_at = CASE move.state
             WHEN 'pending' THEN
-                clock_timestamp() + make_interval(secs => least(300, 5 * 2 ^ least(:made, 6)))
+                clock_timestamp() + make_interval(secs => least(300, 5 * 2 ^ least(move.made, 6)))
         END
-    WHERE id = :id AND owner = :run
+    FROM move
+    WHERE message.id = move.id AND message.owner = move.run
         AND (
-            (attempts = :attempts AND state IN ('sending', 'claimed', 'unknown'))
-            OR (attempts = :made AND state = :state)
+            (message.attempts = move.attempts AND message.state IN ('sending', 'claimed', 'unknown'))
+            OR (message.attempts = move.made AND message.state = move.state)
         )
-    RETURNING id
+    RETURNING move.id, move.receipt, move.error
 )
 INSERT INTO multiwhats_detail (message, receipt, error)
-SELECT id, :receipt, :error FROM settled
+SELECT id, receipt, error FROM settled
 ON CONFLICT (message) DO UPDATE SET receipt = excluded.receipt, error = excluded.error
+RETURNING message AS id
