@@ -100,7 +100,7 @@ class Chunks:
             ConfigurationError: It is no chunk: it will be none the next time either.
         """
         try:
-            chunk = Chunk.from_json(text)
+            chunk = Chunk.from_json(text if isinstance(text, bytes) else str(text))
         except ConfigurationError:
             self.activity.refused += 1
             # Nothing of its text: whose it is, and what it says of whom, nobody here knows.
@@ -167,12 +167,22 @@ async def keep_serving(serve: Callable[[], Awaitable[None]], *, stopping: anyio.
 async def run_beside(
     main: Callable[[], Awaitable[None]], *others: Callable[[], Coroutine[Any, Any, None]]
 ) -> None:
-    """Run something to its end, and others beside it, which end with it."""
+    """Run something to its end, and others beside it, which end with it.
+
+    Raises:
+        Exception: What the main one raised, as it is and in no group.
+    """
+    failure: Exception | None = None
     async with anyio.create_task_group() as tasks:
         for other in others:
             tasks.start_soon(other)
-        await main()
+        try:
+            await main()
+        except Exception as error:  # noqa: BLE001  # raised again, below
+            failure = error
         tasks.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
 
 
 def told(error: BaseException) -> str:

@@ -2,8 +2,8 @@
 
 import logging
 import signal
-from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from functools import partial
 from importlib import import_module
 from typing import Any, Final, Literal, Protocol
@@ -20,6 +20,7 @@ from ._engine import (
     DEFAULT_RECONCILE_EVERY,
     DEFAULT_REDELIVER_AFTER,
     Activity,
+    run_beside,
 )
 
 Engine = Literal["pgqueuer", "streaq"]
@@ -102,10 +103,8 @@ async def run_worker(  # noqa: PLR0913  # the public face: one argument an optio
             hooks = (*client._settings.hooks, metrics)  # noqa: SLF001  # they are kept
             client = client.with_options(hooks=hooks)
             port = stack.enter_context(told.served(health, metrics, activity))
-        if handle_signals:
-            await stack.enter_async_context(_signals(stopping))
-        task_status.started(port)
-        await serve(
+        run = partial(
+            serve,
             ledger,
             client,
             chunks_at_once=chunks_at_once,
@@ -114,6 +113,13 @@ async def run_worker(  # noqa: PLR0913  # the public face: one argument an optio
             stopping=stopping,
             activity=activity,
         )
+        if not handle_signals:
+            task_status.started(port)
+            await run()
+            return
+        with anyio.CancelScope() as scope, anyio.open_signal_receiver(*STOP_SIGNALS) as signals:
+            task_status.started(port)
+            await run_beside(run, partial(_listen, signals, stopping, scope))
 
 
 def _serve_of(engine: Engine, url: str, name: str | None) -> _Serve:
@@ -144,24 +150,14 @@ def _import(module: str) -> Any:
         ) from None
 
 
-@asynccontextmanager
-async def _signals(stopping: anyio.Event) -> AsyncGenerator[None]:
-    """Stop what runs in the block gracefully at the first signal, and break it off at the second.
-
-    A third does what it does to any process.
-    """
-    async with anyio.create_task_group() as tasks:
-
-        async def listen() -> None:
-            with anyio.open_signal_receiver(*STOP_SIGNALS) as signals:
-                async for number in signals:
-                    if stopping.is_set():
-                        _log.warning("%s again: breaking off", number.name)
-                        break
-                    _log.info("%s: ending what is under way; once more breaks it off", number.name)
-                    stopping.set()
-            tasks.cancel_scope.cancel()
-
-        tasks.start_soon(listen)
-        yield
-        tasks.cancel_scope.cancel()
+async def _listen(
+    signals: AsyncIterator[signal.Signals], stopping: anyio.Event, scope: anyio.CancelScope
+) -> None:
+    """Stop gracefully at the first signal, and break off what the scope holds at the second."""
+    async for number in signals:
+        if stopping.is_set():
+            _log.warning("%s again: breaking off", number.name)
+            scope.cancel()
+            return
+        _log.info("%s: ending what is under way; once more breaks it off", number.name)
+        stopping.set()

@@ -95,19 +95,20 @@ class PgQueuerQueue:
         """
         built = QueryBuilderEnvironment()
         driver = _InTransaction(connection)
-        name = built.settings.qualified.queue_table
-        if _is_there(driver, name):
+        if _is_there(driver, built):
             return
+        name = built.settings.qualified.queue_table
+        lock = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest()) >> 1
         with connection.transaction():
-            lock = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest()) >> 1
             driver.fetch("SELECT pg_advisory_xact_lock($1::bigint)", lock)
-            if not _is_there(driver, name):
+            if not _is_there(driver, built):
                 connection.execute(built.build_install_query().encode())
 
 
-def _is_there(driver: "_InTransaction", name: str) -> bool:
-    (row,) = driver.fetch("SELECT to_regclass($1) IS NOT NULL AS there", name)
-    return bool(row["there"])
+def _is_there(driver: "_InTransaction", built: QueryBuilderEnvironment) -> bool:
+    # By a query of the catalog: to_regclass() goes on saying no within a transaction.
+    (row,) = driver.fetch(built.build_has_table_query(), built.settings.queue_table)
+    return bool(row["exists"])
 
 
 class _InTransaction:

@@ -22,9 +22,12 @@ from functools import partial
 from typing import Any, Final
 
 import anyio
+from anyio.abc import TaskStatus
+from anyio.streams.memory import MemoryObjectReceiveStream
 from coredis.exceptions import RedisError
 from streaq import StreaqRetry, Worker
 from streaq.task import Task
+from streaq.types import StreamMessage
 
 from ..campaigns import Chunk
 from ..client import AsyncMultiWhats
@@ -115,6 +118,20 @@ class _Worker(Worker[Any]):
             scope.cancel("told to stop")
         finally:
             self._leaving.set()
+
+    async def run_consumers(
+        self,
+        receive: MemoryObjectReceiveStream[StreamMessage],
+        renew_scope: anyio.CancelScope,
+        produce_scope: anyio.CancelScope,
+        *,
+        task_status: TaskStatus[anyio.CapacityLimiter] = anyio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """Close the stream as well: streaQ closes its copies only, and Python warns of the rest."""
+        with receive:
+            await super().run_consumers(
+                receive, renew_scope, produce_scope, task_status=task_status
+            )
 
     async def _take(self, text: str) -> None:
         assert self._chunks is not None  # noqa: S101  # likewise
