@@ -11,8 +11,8 @@ import sys
 
 import anyio
 
-from multiwhats_async import AsyncMultiWhats
-from multiwhats_async.fleet import PostgresLedger
+from multiwhats_async import AsyncMultiWhats, PostgresLedger
+
 from multiwhats_async.integrations._process import run_worker
 
 LEASE = 2.0

@@ -4,16 +4,16 @@ import logging
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Final, Never, Protocol
+from typing import Any, Final
 
 import anyio
 import attrs
 
-from ..abc import ChunkQueue, TransactionalQueue
+from ..abc import SharedLedger
 from ..campaigns import Chunk
 from ..client import AsyncMultiWhats
 from ..errors import ConfigurationError, MultiWhatsError
-from ..fleet import PostgresLedger, reconcile, send_chunk
+from ..fleet import RECONCILE_SECONDS, Waits, send_chunk
 
 DEFAULT_CHUNKS_AT_ONCE: Final = 2
 """While the last messages of one wait for their answers, the next one is under way already."""
@@ -21,8 +21,7 @@ DEFAULT_CHUNKS_AT_ONCE: Final = 2
 DEFAULT_REDELIVER_AFTER: Final = 10.0
 """Seconds without a sign of life after which an engine hands a chunk to another worker."""
 
-DEFAULT_RECONCILE_EVERY: Final = 5.0
-"""Seconds."""
+DEFAULT_RECONCILE_EVERY: Final = RECONCILE_SECONDS
 
 FIRST_DELAY: Final = 5.0
 LONGEST_DELAY: Final = 300.0
@@ -32,13 +31,6 @@ COME_BACK: Final = 2.0
 """Seconds between two attempts to reach an engine's server that is gone."""
 
 _log: Final = logging.getLogger("multiwhats_async")
-
-
-class Waits(Protocol):
-    """What can be waited for: an event of asyncio or of anyio."""
-
-    async def wait(self) -> Any:
-        """Return once it is set."""
 
 
 @attrs.define
@@ -66,6 +58,10 @@ class Activity:
         """Seconds since the reconciler last succeeded, or None where it has not yet."""
         return None if self.reconciled_at is None else self.clock() - self.reconciled_at
 
+    def on_pass(self) -> None:
+        """Note that the reconciler has succeeded."""
+        self.reconciled_at = self.clock()
+
 
 @attrs.frozen
 class Chunks:
@@ -78,7 +74,7 @@ class Chunks:
         at_once: Lets only so many be sent at once.
     """
 
-    ledger: PostgresLedger
+    ledger: SharedLedger
     client: AsyncMultiWhats
     activity: Activity
     at_once: anyio.CapacityLimiter
@@ -121,26 +117,6 @@ class Chunks:
                 self.activity.in_flight -= 1
         self.activity.finished += 1
         return None
-
-
-async def keep_reconciling(
-    ledger: PostgresLedger,
-    queue: ChunkQueue | TransactionalQueue,
-    activity: Activity,
-    *,
-    every: float,
-) -> Never:
-    """Put what no worker has into the queue again, for ever; note when that last succeeded."""
-    while True:
-        try:
-            count = await reconcile(ledger, queue)
-        except Exception as error:  # noqa: BLE001  # the next pass may find the database again
-            _log.warning("the reconciler failed, again in %.0f s: %s", every, told(error))
-        else:
-            activity.reconciled_at = activity.clock()
-            if count:
-                _log.info("%d chunks are in the queue again", count)
-        await anyio.sleep(every)
 
 
 async def keep_serving(serve: Callable[[], Awaitable[None]], *, stopping: anyio.Event) -> None:

@@ -14,7 +14,7 @@ import anyio.abc
 from .._settings import checked_count, checked_seconds
 from ..client import AsyncMultiWhats
 from ..errors import ConfigurationError
-from ..fleet import PostgresLedger
+from ..ledger.postgres import PostgresLedger
 from ._engine import (
     DEFAULT_CHUNKS_AT_ONCE,
     DEFAULT_RECONCILE_EVERY,

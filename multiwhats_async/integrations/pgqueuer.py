@@ -4,7 +4,7 @@ The extra ``pgqueuer``. Runs on asyncio only, as PgQueuer does::
 
     queue = PgQueuerQueue()
     async with PostgresLedger(dsn) as ledger:
-        await enqueue_campaign(ledger, "spring", messages, queue=queue)
+        await enqueue_campaign(ledger, "spring", messages, queue=queue, sender=sender)
 
 and on every machine::
 
@@ -34,10 +34,11 @@ from pgqueuer.ports.driver import NotifyCallback
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
 
+from ..abc import SharedLedger
 from ..campaigns import Chunk
 from ..client import AsyncMultiWhats
 from ..errors import ConfigurationError
-from ..fleet import PostgresLedger
+from ..fleet import keep_reconciling
 from . import _engine
 from ._engine import Activity, Chunks
 
@@ -156,7 +157,7 @@ class _Driver(PsycopgDriver):
 
 
 async def run_worker(  # noqa: PLR0913  # the public face: one argument an option
-    ledger: PostgresLedger,
+    ledger: SharedLedger,
     client: AsyncMultiWhats,
     queue: PgQueuerQueue,
     *,
@@ -194,7 +195,7 @@ async def run_worker(  # noqa: PLR0913  # the public face: one argument an optio
     worker = _Worker(chunks, queue, dsn, chunks_at_once, timedelta(seconds=redeliver_after))
     await _engine.run_beside(
         partial(_engine.keep_serving, partial(worker.serve, stopping), stopping=stopping),
-        partial(_engine.keep_reconciling, ledger, queue, activity, every=reconcile_every),
+        partial(keep_reconciling, ledger, queue, every=reconcile_every, on_pass=activity.on_pass),
     )
 
 

@@ -4,7 +4,7 @@ The extra ``streaq``. Needs Redis 7 or later, or Valkey: streaQ brings functions
 
     queue = StreaqQueue("redis://queue.example")
     async with PostgresLedger(dsn) as ledger:
-        await enqueue_campaign(ledger, "spring", messages, queue=queue)
+        await enqueue_campaign(ledger, "spring", messages, queue=queue, sender=sender)
 
 and on every machine::
 
@@ -29,10 +29,11 @@ from streaq import StreaqRetry, Worker
 from streaq.task import Task
 from streaq.types import StreamMessage
 
+from ..abc import SharedLedger
 from ..campaigns import Chunk
 from ..client import AsyncMultiWhats
 from ..errors import ConfigurationError
-from ..fleet import PostgresLedger
+from ..fleet import keep_reconciling
 from . import _engine
 from ._engine import Activity, Chunks
 
@@ -142,7 +143,7 @@ class _Worker(Worker[Any]):
 
 
 async def run_worker(  # the public face: one argument an option
-    ledger: PostgresLedger,
+    ledger: SharedLedger,
     client: AsyncMultiWhats,
     queue: StreaqQueue,
     *,
@@ -182,7 +183,7 @@ async def run_worker(  # the public face: one argument an option
 
     await _engine.run_beside(
         partial(_engine.keep_serving, serve, stopping=stopping),
-        partial(_engine.keep_reconciling, ledger, queue, activity, every=reconcile_every),
+        partial(keep_reconciling, ledger, queue, every=reconcile_every, on_pass=activity.on_pass),
     )
 
 

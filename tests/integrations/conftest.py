@@ -7,7 +7,7 @@ import anyio
 import attrs
 import pytest
 
-from multiwhats_async import AsyncMultiWhats, ButtonMessage, Outcome
+from multiwhats_async import AsyncMultiWhats, ButtonMessage, Certainty, Outcome
 from multiwhats_async.sandbox import Emulator, FaultPlan, SandboxServer
 
 SENDER = "908503080335"
@@ -17,7 +17,7 @@ PATIENCE = 20.0
 
 @attrs.define
 class Enough:
-    """A hook that sets an event at the outcome with a given number."""
+    """A hook that sets an event once so many messages are accepted."""
 
     number: int
     reached: anyio.Event = attrs.field(factory=anyio.Event)
@@ -25,7 +25,7 @@ class Enough:
 
     def on_outcome(self, outcome: Outcome) -> None:
         """Count."""
-        self.count += 1
+        self.count += outcome.certainty is Certainty.ACCEPTED
         if self.count == self.number:
             self.reached.set()
 
@@ -59,13 +59,15 @@ class Stage:
     def messages(count: int) -> list[ButtonMessage]:
         """Return that many different messages."""
         return [
-            ButtonMessage(str(905_300_000_000 + number), f"Merhaba {number}", ["Evet", "Hayır"])
+            ButtonMessage(
+                str(905_300_000_000 + number), f"Merhaba {number}", ["Evet", "Hayır"], SENDER
+            )
             for number in range(count)
         ]
 
     @staticmethod
     def enough(number: int) -> Enough:
-        """Return a hook that says when so many messages have their outcome."""
+        """Return a hook that says when so many messages are accepted."""
         return Enough(number)
 
     @staticmethod

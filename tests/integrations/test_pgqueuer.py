@@ -11,9 +11,9 @@ import pytest
 from services import Postgres
 from worker_life import LEASE, born
 
-from multiwhats_async import ConfigurationError, LedgerError
+from multiwhats_async import ConfigurationError, LedgerError, PostgresLedger
 from multiwhats_async.campaigns import Chunk
-from multiwhats_async.fleet import PostgresLedger, enqueue_campaign, reconcile
+from multiwhats_async.fleet import enqueue_campaign
 from multiwhats_async.integrations import _engine
 from multiwhats_async.integrations._engine import Activity
 from multiwhats_async.integrations.pgqueuer import PgQueuerQueue, run_worker
@@ -120,7 +120,9 @@ async def test_a_graceful_end_leaves_the_rest(dsn: str, stage: Any) -> None:
             summary = await ledger.summary("spring")
             assert (summary.unknown, summary.in_flight) == (0, 0)
             assert 40 <= summary.accepted < 200
-            await run_worker(ledger, client, queue, dsn=dsn, stopping=all_.reached)
+            await run_worker(
+                ledger, client, queue, dsn=dsn, reconcile_every=0.2, stopping=all_.reached
+            )
         assert (await ledger.summary("spring")).accepted == 300
     assert stage.emulator.stats().sent_twice == 0
 
@@ -213,7 +215,8 @@ async def test_a_chunk_that_failed_waits_and_is_in_the_queue_once(
 
             tasks.start_soon(work)
             await stage.until(all_attempted(dsn))
-            await reconcile(ledger, queue)
+            with psycopg.connect(dsn) as connection:
+                queue.put_in(connection, [Chunk.from_json(text) for text in rows(dsn, "payload")])
             stopping.set()
     assert (rows(dsn), rows(dsn, "attempts")) == (["queued"] * 2, [1, 1])
     assert rows(dsn, "execute_after > now() + interval '3 s'") == [True, True]

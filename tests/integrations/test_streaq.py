@@ -11,9 +11,9 @@ import pytest
 from services import Redis
 from worker_life import LEASE, born
 
-from multiwhats_async import ConfigurationError, LedgerError
+from multiwhats_async import ConfigurationError, LedgerError, PostgresLedger
 from multiwhats_async.campaigns import Chunk
-from multiwhats_async.fleet import PostgresLedger, enqueue_campaign, reconcile
+from multiwhats_async.fleet import enqueue_campaign
 from multiwhats_async.integrations import _engine
 from multiwhats_async.integrations._engine import Activity
 from multiwhats_async.integrations.streaq import TASK, StreaqQueue, run_worker
@@ -103,7 +103,7 @@ async def test_a_graceful_end_leaves_the_rest(dsn: str, redis_url: str, stage: A
             summary = await ledger.summary("spring")
             assert (summary.unknown, summary.in_flight) == (0, 0)
             assert 40 <= summary.accepted < 200
-            await run_worker(ledger, client, queue, stopping=all_.reached)
+            await run_worker(ledger, client, queue, reconcile_every=0.2, stopping=all_.reached)
         assert (await ledger.summary("spring")).accepted == 300
     assert stage.emulator.stats().sent_twice == 0
 
@@ -188,7 +188,10 @@ async def test_a_chunk_that_failed_waits_and_is_in_the_queue_once(
     """It comes again later, and the reconciler adds no second one."""
     queue, activity, stopping = StreaqQueue(redis_url), Activity(), anyio.Event()
 
-    async def fail(*_: Any, stopping: Any) -> None:
+    chunks: list[Chunk] = []
+
+    async def fail(*given: Any, stopping: Any) -> None:
+        chunks.append(given[2])
         raise LedgerError("the database is away")
 
     monkeypatch.setattr(_engine, "send_chunk", fail)
@@ -202,7 +205,8 @@ async def test_a_chunk_that_failed_waits_and_is_in_the_queue_once(
             tasks.start_soon(work)
             await stage.until(failed(activity, 2))
             stopping.set()
-        await reconcile(ledger, queue)
+    assert len(chunks) == 2
+    await queue.put(chunks)
     assert (await size(queue), activity.failed, activity.finished) == (2, 2, 0)
     assert "LedgerError: the database is away" in caplog.text
 
