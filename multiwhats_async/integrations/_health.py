@@ -4,6 +4,7 @@ The extra ``worker``. Counts only: no number, no text, no name of a campaign.
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from ipaddress import ip_address
@@ -13,7 +14,7 @@ from threading import Thread
 from typing import Any, Final
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
-from prometheus_client import CollectorRegistry, Counter, make_wsgi_app
+from prometheus_client import CollectorRegistry, make_wsgi_app
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from .._certainty import Certainty
@@ -41,22 +42,23 @@ class Metrics:
     def __init__(self, activity: Activity) -> None:
         self.registry = CollectorRegistry()
         self._activity = activity
-        self._messages = Counter(
-            "multiwhats_messages",
-            "Messages that have their outcome, by what is known of them.",
-            ["certainty"],
-            registry=self.registry,
-        )
-        for certainty in Certainty:
-            self._messages.labels(certainty.value)
+        self._messages = Counter[Certainty]()
         self.registry.register(self)
 
     def on_outcome(self, outcome: Outcome) -> None:
         """Count a message."""
-        self._messages.labels(outcome.certainty.value).inc()
+        self._messages[outcome.certainty] += 1
 
     def collect(self) -> Iterable[Metric]:
         """Return what is read off at the moment: prometheus_client calls this."""
+        messages = CounterMetricFamily(
+            "multiwhats_messages",
+            "Messages by what became of them; not_sent ones are tried again.",
+            labels=["certainty"],
+        )
+        for certainty in Certainty:
+            messages.add_metric([certainty.value], self._messages[certainty])
+        yield messages
         now = self._activity
         chunks = CounterMetricFamily(
             "multiwhats_chunks", "Chunks that a worker has done with.", labels=["result"]

@@ -70,6 +70,14 @@ class Stage:
         """Return a hook that says when so many messages are accepted."""
         return Enough(number)
 
+    def has(self, count: int) -> Callable[[], Awaitable[bool]]:
+        """Return a check that so many messages have arrived."""
+
+        async def check() -> bool:
+            return self.emulator.stats().accepted >= count
+
+        return check
+
     @staticmethod
     async def until(holds: Callable[[], Awaitable[bool]]) -> None:
         """Wait for what another process brings about, and tells nobody."""

@@ -135,7 +135,7 @@ async def test_a_killed_workers_chunks_are_taken_over(dsn: str, stage: Any) -> N
         process = await anyio.to_thread.run_sync(
             born, "pgqueuer", dsn, dsn, stage.server.base_url, "asyncio"
         )
-        await stage.until(emulator_has(stage, 60))
+        await stage.until(stage.has(60))
         process.send_signal(signal.SIGKILL)
         with process:
             assert process.wait() == -signal.SIGKILL
@@ -248,7 +248,7 @@ async def test_a_worker_comes_back_when_the_database_does(
                 )
 
             tasks.start_soon(work)
-            await stage.until(emulator_has(stage, 60))
+            await stage.until(stage.has(60))
             await anyio.to_thread.run_sync(postgres.crash)
             await anyio.to_thread.run_sync(postgres.start)
             await stage.until(all_final(ledger, 300))
@@ -272,15 +272,6 @@ async def test_an_address_that_is_none_shows_no_password(dsn: str, stage: Any) -
         with pytest.raises(ConfigurationError, match="no address") as caught:
             await run_worker(ledger, client, PgQueuerQueue(), dsn="secret word")
     assert "secret" not in str(caught.value)
-
-
-def emulator_has(stage: Any, count: int) -> Callable[[], Awaitable[bool]]:
-    """Return a check that so many messages have arrived."""
-
-    async def check() -> bool:
-        return stage.emulator.stats().accepted >= count
-
-    return check
 
 
 def queue_is_empty(dsn: str) -> Callable[[], Awaitable[bool]]:

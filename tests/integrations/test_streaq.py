@@ -118,7 +118,7 @@ async def test_a_killed_workers_chunks_are_taken_over(
         process = await anyio.to_thread.run_sync(
             born, "streaq", dsn, redis_url, stage.server.base_url, anyio_backend_name
         )
-        await stage.until(emulator_has(stage, 60))
+        await stage.until(stage.has(60))
         process.send_signal(signal.SIGKILL)
         with process:
             assert process.wait() == -signal.SIGKILL
@@ -237,7 +237,7 @@ async def test_a_worker_comes_back_when_redis_does(
                 )
 
             tasks.start_soon(work)
-            await stage.until(emulator_has(stage, 60))
+            await stage.until(stage.has(60))
             await anyio.to_thread.run_sync(redis_server.crash)
             await anyio.to_thread.run_sync(redis_server.start)
             await stage.until(all_final(ledger, 300))
@@ -262,15 +262,6 @@ def test_an_address_that_is_none_shows_no_password() -> None:
         StreaqQueue("secret://user:word@queue.example:x")
     assert "secret" not in str(caught.value)
     assert "word" not in repr(StreaqQueue("redis://user:word@queue.example"))
-
-
-def emulator_has(stage: Any, count: int) -> Callable[[], Awaitable[bool]]:
-    """Return a check that so many messages have arrived."""
-
-    async def check() -> bool:
-        return stage.emulator.stats().accepted >= count
-
-    return check
 
 
 def is_empty(queue: StreaqQueue) -> Callable[[], Awaitable[bool]]:
