@@ -12,7 +12,6 @@ import sys
 import anyio
 
 from multiwhats_async import AsyncMultiWhats, PostgresLedger
-
 from multiwhats_async.integrations._process import run_worker
 
 LEASE = 2.0

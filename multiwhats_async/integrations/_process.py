@@ -94,19 +94,19 @@ async def run_worker(  # noqa: PLR0913  # the public face: one argument an optio
     stopping = anyio.Event() if stopping is None else stopping
     serve = _serve_of(engine, url, name)
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(ledger)
-        await stack.enter_async_context(client)
-        port = None
+        port, sender = None, client
         if health is not None:
             told = _import("._health")
             metrics = told.Metrics(activity)
             hooks = (*client._settings.hooks, metrics)  # noqa: SLF001  # they are kept
-            client = client.with_options(hooks=hooks)
+            sender = client.with_options(hooks=hooks)
             port = stack.enter_context(told.served(health, metrics, activity))
+        await stack.enter_async_context(ledger)
+        await stack.enter_async_context(client)
         run = partial(
             serve,
             ledger,
-            client,
+            sender,
             chunks_at_once=chunks_at_once,
             redeliver_after=redeliver_after,
             reconcile_every=reconcile_every,

@@ -21,6 +21,7 @@ from multiwhats_async.integrations.pgqueuer import PgQueuerQueue
 from multiwhats_async.integrations.streaq import StreaqQueue
 
 pytestmark = pytest.mark.anyio
+NOWHERE = "postgresql://database.example/ledger"
 
 
 async def status(port: int, path: str = "/healthz") -> tuple[int, str]:
@@ -30,8 +31,9 @@ async def status(port: int, path: str = "/healthz") -> tuple[int, str]:
     return answer.status_code, answer.text
 
 
-@pytest.mark.parametrize("engine", ["pgqueuer", "streaq"])
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    ("engine", "number"), [("pgqueuer", signal.SIGTERM), ("streaq", signal.SIGINT)]
+)
 def test_a_signal_ends_a_worker_gracefully(
     engine: str, number: int, dsn: str, redis_url: str, stage: Any
 ) -> None:
@@ -187,9 +189,6 @@ async def test_a_missing_extra_is_told(
     package: str,
     engine: Any,
     extra: str,
-    dsn: str,
-    redis_url: str,
-    stage: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """One line that says what to install."""
@@ -206,10 +205,10 @@ async def test_a_missing_extra_is_told(
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(ConfigurationError, match=rf"multiwhats-async\[{extra}\]"):
         await _process.run_worker(
-            ledger=PostgresLedger(dsn),
-            client=stage.client(),
+            ledger=PostgresLedger(NOWHERE),
+            client=AsyncMultiWhats("KEY"),
             engine=engine,
-            url=redis_url,
+            url="redis://queue.example",
             health="127.0.0.1:0",
         )
 
@@ -232,13 +231,13 @@ async def test_a_module_that_is_no_extra_is_no_advice(monkeypatch: pytest.Monkey
         {"health": "9100"},
     ],
 )
-async def test_what_cannot_work_is_told_at_once(
-    wrong: dict[str, Any], dsn: str, redis_url: str, stage: Any
-) -> None:
-    """Nothing is sent before."""
-    told = {"engine": "streaq", "url": redis_url} | wrong
+async def test_what_cannot_work_is_told_at_once(wrong: dict[str, Any]) -> None:
+    """Before the ledger is opened."""
+    told = {"engine": "streaq", "url": "redis://queue.example"} | wrong
     with pytest.raises(ConfigurationError):
-        await _process.run_worker(ledger=PostgresLedger(dsn), client=stage.client(), **told)
+        await _process.run_worker(
+            ledger=PostgresLedger(NOWHERE), client=AsyncMultiWhats("KEY"), **told
+        )
 
 
 def test_of_an_error_no_message_of_others_is_told() -> None:
