@@ -4,7 +4,7 @@ import logging
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import anyio
 import attrs
@@ -29,6 +29,8 @@ LONGEST_DELAY: Final = 300.0
 
 COME_BACK: Final = 2.0
 """Seconds between two attempts to reach an engine's server that is gone."""
+
+E = TypeVar("E", bound=BaseException)
 
 _log: Final = logging.getLogger("multiwhats_async")
 
@@ -133,7 +135,7 @@ async def keep_serving(serve: Callable[[], Awaitable[None]], *, stopping: anyio.
         try:
             await serve()
         except Exception as error:  # noqa: BLE001  # also groups of errors
-            if (wrong := _wrongly_set_up(error)) is not None:
+            if (wrong := found(error, ConfigurationError)) is not None:
                 raise wrong from None
             _log.warning("the engine failed, again in %.0f s: %s", COME_BACK, told(error))
             with anyio.move_on_after(COME_BACK):
@@ -176,7 +178,8 @@ def told(error: BaseException) -> str:
     return f"{type(error).__name__}{where}"
 
 
-def _wrongly_set_up(error: BaseException) -> ConfigurationError | None:
+def found(error: BaseException, kind: type[E]) -> E | None:
+    """Return the first error of a kind, also where it stands in a group."""
     if isinstance(error, BaseExceptionGroup):
-        return next(filter(None, map(_wrongly_set_up, error.exceptions)), None)
-    return error if isinstance(error, ConfigurationError) else None
+        return next(filter(None, (found(each, kind) for each in error.exceptions)), None)
+    return error if isinstance(error, kind) else None

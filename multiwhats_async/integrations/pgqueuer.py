@@ -1,6 +1,7 @@
 """Campaigns over many machines with PgQueuer: the queue stands in the database of the ledger.
 
-The extra ``pgqueuer``. Runs on asyncio only, as PgQueuer does::
+The extra ``pgqueuer``. Runs on asyncio only, as PgQueuer does; on Windows on its selector event
+loop, as psycopg does::
 
     queue = PgQueuerQueue()
     async with PostgresLedger(dsn) as ledger:
@@ -24,6 +25,7 @@ from typing import Any, Final, Self
 import anyio
 import anyio.to_thread
 import psycopg
+import sniffio
 from pgqueuer.adapters.drivers.psycopg import PsycopgDriver
 from pgqueuer.adapters.persistence.qb import QueryBuilderEnvironment
 from pgqueuer.adapters.persistence.queries import Queries, SyncQueries
@@ -183,8 +185,11 @@ async def run_worker(  # noqa: PLR0913  # the public face: one argument an optio
         activity: Is kept up to date.
 
     Raises:
-        ConfigurationError: The address cannot be read, or PgQueuer's tables are too old.
+        ConfigurationError: The address cannot be read, PgQueuer's tables are too old, or this is
+            not asyncio.
     """
+    if sniffio.current_async_library() != "asyncio":
+        raise ConfigurationError("PgQueuer runs on asyncio only; streaQ runs on trio too")
     try:
         conninfo_to_dict(dsn)
     except psycopg.ProgrammingError:  # its message may hold the password

@@ -16,7 +16,8 @@ puts the chunks into the queue again.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
 from typing import Any, Final
@@ -24,7 +25,7 @@ from typing import Any, Final
 import anyio
 from anyio.abc import TaskStatus
 from anyio.streams.memory import MemoryObjectReceiveStream
-from coredis.exceptions import RedisError
+from coredis.exceptions import RedisError, UnknownCommandError
 from streaq import StreaqRetry, Worker
 from streaq.task import Task
 from streaq.types import StreamMessage
@@ -74,7 +75,8 @@ class StreaqQueue:
         """Put chunks into the queue.
 
         Raises:
-            Exception: The server cannot be reached, or refuses.
+            ConfigurationError: The server is older than Redis 7.
+            Exception: It cannot be reached, or refuses.
         """
         worker = self.worker()
         tasks: list[Task[Any, Any]] = []
@@ -82,8 +84,9 @@ class StreaqQueue:
             task = worker.registry[TASK].enqueue(chunk.to_json())
             task.id = chunk.key
             tasks.append(task)
-        async with worker:
-            await worker.enqueue_many(tasks)
+        with _old_server_told():
+            async with worker:
+                await worker.enqueue_many(tasks)
 
     def worker(
         self,
@@ -166,6 +169,9 @@ async def run_worker(  # the public face: one argument an option
         stopping: When set, no further message is begun, and the call returns once those under
             way have ended: after a POST's own deadline at most. The rest stays pending.
         activity: Is kept up to date.
+
+    Raises:
+        ConfigurationError: The server is older than Redis 7.
     """
     stopping = anyio.Event() if stopping is None else stopping
     activity = Activity() if activity is None else activity
@@ -179,12 +185,24 @@ async def run_worker(  # the public face: one argument an option
             prefetch=1,
             idle_timeout=redeliver_after,
         )
-        await worker.run_async()
+        with _old_server_told():
+            await worker.run_async()
 
     await _engine.run_beside(
         partial(_engine.keep_serving, serve, stopping=stopping),
         partial(keep_reconciling, ledger, queue, every=reconcile_every, on_pass=activity.on_pass),
     )
+
+
+@contextmanager
+def _old_server_told() -> Generator[None]:
+    """Say in its own words what streaQ's first command means to a server that has it not."""
+    try:
+        yield
+    except Exception as error:
+        if _engine.found(error, UnknownCommandError) is None:
+            raise
+        raise ConfigurationError("streaQ needs Redis 7 or later, or Valkey") from None
 
 
 def _kind_of(value: object) -> str:

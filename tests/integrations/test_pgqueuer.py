@@ -266,6 +266,17 @@ async def test_tables_that_are_too_old_are_told(dsn: str, stage: Any) -> None:
             await run_worker(ledger, client, PgQueuerQueue(), dsn=dsn)
 
 
+def test_it_runs_on_asyncio_only(dsn: str, stage: Any) -> None:
+    """On trio it says so, instead of failing again and again."""
+
+    async def try_it() -> None:
+        async with PostgresLedger(dsn) as ledger, stage.client() as client:
+            with pytest.raises(ConfigurationError, match="asyncio only"):
+                await run_worker(ledger, client, PgQueuerQueue(), dsn=dsn)
+
+    anyio.run(try_it, backend="trio")
+
+
 async def test_an_address_that_is_none_shows_no_password(dsn: str, stage: Any) -> None:
     """The database's own message would show a piece of it."""
     async with PostgresLedger(dsn) as ledger, stage.client() as client:

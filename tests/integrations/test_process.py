@@ -136,7 +136,8 @@ async def test_a_worker_whose_reconciler_fails_is_not_well() -> None:
     """Not before its first pass, and not half a minute after its last."""
     now = [0.0]
     activity = Activity(clock=lambda: now[0])
-    with served("127.0.0.1:0", Metrics(activity), activity) as port:
+    with served("localhost:0", Metrics(activity), activity) as port:
+        assert "seconds_ago" not in (await status(port, "/metrics"))[1]
         assert await status(port) == (503, "the reconciler has not succeeded yet\n")
         activity.on_pass()
         now[0] = 30.0

@@ -3,12 +3,15 @@
 import gc
 import json
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
 import pytest
+from coredis.exceptions import UnknownCommandError
 from services import Redis
+from streaq import Worker
 from worker_life import LEASE, born
 
 from multiwhats_async import ConfigurationError, LedgerError, PostgresLedger
@@ -244,6 +247,26 @@ async def test_a_worker_comes_back_when_redis_does(
             stopping.set()
     assert stage.emulator.stats().sent_twice == 0
     gc.collect()  # coredis leaves the buffers of a lost connection open: here, not in another test
+
+
+async def test_a_server_that_is_too_old_is_told(
+    dsn: str, redis_url: str, stage: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Redis 6 does not know what streaQ says to it first; nobody tries that again and again."""
+
+    @asynccontextmanager
+    async def refused(_: Any) -> AsyncGenerator[Any]:
+        async with anyio.create_task_group():
+            raise UnknownCommandError("unknown command `FUNCTION`")
+        yield
+
+    monkeypatch.setattr(Worker, "__asynccontextmanager__", refused)
+    async with PostgresLedger(dsn) as ledger, stage.client() as client:
+        queue = StreaqQueue(redis_url)
+        with pytest.raises(ConfigurationError, match="Redis 7"):
+            await queue.put(SEVEN)
+        with pytest.raises(ConfigurationError, match="Redis 7"):
+            await run_worker(ledger, client, queue)
 
 
 async def test_tasks_are_no_pickles(redis_url: str) -> None:
