@@ -63,7 +63,9 @@ class Chunk:
         except (ValueError, KeyError, TypeError):
             number = campaign = None
         if type(number) is not int or not isinstance(campaign, str):
-            raise ConfigurationError(f"A task holds no chunk of a campaign: {text[:100]!r}")
+            raise ConfigurationError(  # without its text: whose it is, nobody here knows
+                "A task holds no chunk of a campaign: another program put it into the queue"
+            )
         return cls(number, campaign)
 
 

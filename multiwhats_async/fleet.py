@@ -233,8 +233,9 @@ async def _put(queue: ChunkQueue | TransactionalQueue, chunks: tuple[Chunk, ...]
         await queue.put(chunks)
     except Exception as error:  # noqa: BLE001  # whatever an engine raises: they are on record
         logger.warning(
-            "%d chunks could not be put into the queue (%s: %s); they are put there later",
-            *(len(chunks), type(error).__name__, error),
+            "%d chunks could not be put into the queue (%s); they are put there later",
+            len(chunks),
+            type(error).__name__,  # its text may hold the address of the queue, with a password
         )
 
 

@@ -1,5 +1,7 @@
 """What is said of campaigns: chunks that travel through an engine, and plain data."""
 
+from typing import Any
+
 import pytest
 
 from multiwhats_async import ConfigurationError, Summary
@@ -15,9 +17,19 @@ def test_a_chunk_comes_back_from_its_text() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "7", "[]", "{}", '{"chunk": "7", "campaign": "a"}', '{"chunk": 1, "campaign": 2}']
+    "text",
+    [
+        7,
+        None,
+        "",
+        "7",
+        "[]",
+        "{}",
+        '{"chunk": "7", "campaign": "a"}',
+        '{"chunk": 1, "campaign": 2}',
+    ],
 )
-def test_what_is_no_chunk_is_refused(text: str) -> None:
+def test_what_is_no_chunk_is_refused(text: Any) -> None:
     """Another program's task is named, and no traceback of JSON."""
     with pytest.raises(ConfigurationError, match="no chunk"):
         Chunk.from_json(text)

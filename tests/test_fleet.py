@@ -182,7 +182,7 @@ async def test_a_queue_that_fails_loses_no_chunk(
     ledger, tray = PostgresLedger(dsn), Tray()
     told = await enqueue_campaign(ledger, "spring", messages(5), queue=Shut(), sender=SENDER)
     assert told.chunks == 1
-    assert "could not be put into the queue (ConnectionError: no route)" in caplog.text
+    assert "could not be put into the queue (ConnectionError)" in caplog.text
     assert await reconcile(ledger, tray) == 0  # not yet
     make_due(dsn)
     assert await reconcile(ledger, tray) == 1

@@ -15,9 +15,8 @@ WITH move AS (
     SET
         state = move.state, attempts = move.made, unknown_attempts = move.unknown_attempts,
         credits = move.credits, elapsed = move.elapsed, changed_at = clock_timestamp(),
-        next_at = CASE move.state
-            WHEN 'pending' THEN
-                clock_timestamp() + make_interval(secs => least(300, 5 * 2 ^ least(move.made, 6)))
+        next_at = CASE WHEN move.state = 'pending' AND move.made > 0 THEN
+            clock_timestamp() + make_interval(secs => least(300, 5 * 2 ^ least(move.made, 6)))
         END
     FROM move
     WHERE message.id = move.id AND message.owner = move.run
