@@ -54,6 +54,8 @@ class Result:
         accepted: Recipients that the ledger calls accepted.
         unknown: Recipients that it calls unknown.
         blows: How often each kind of blow has fallen.
+        paused_after: Seconds from a call of ``pause()`` until no worker had anything in hand.
+        begun_after: Requests that the sandbox read after that call had returned.
     """
 
     summary: Summary
@@ -63,6 +65,8 @@ class Result:
     accepted: frozenset[str]
     unknown: frozenset[str]
     blows: Counter[str]
+    paused_after: float
+    begun_after: int
 
     @property
     def struck(self) -> int:
@@ -149,7 +153,7 @@ def under_fire(
         fleet = Fleet((engine, dsn, url, server.base_url), backends)
         for _ in range(workers):
             fleet.add()
-        blows = _strike(fleet, sandbox, count, plan, (postgres, redis, dsn))
+        paused_after, begun_after = _strike(fleet, sandbox, count, plan, (postgres, redis, dsn))
         summary, numbers = anyio.run(_looked_up, dsn)
         seconds = time.monotonic() - began
         assert fleet.end() == [0] * workers
@@ -160,15 +164,18 @@ def under_fire(
             sent_twice=sandbox.stats().sent_twice,
             accepted=frozenset(numbers[Certainty.ACCEPTED]),
             unknown=frozenset(numbers[Certainty.UNKNOWN]),
-            blows=blows,
+            blows=Counter(plan),
+            paused_after=paused_after,
+            begun_after=begun_after,
         )
 
 
 def _strike(
     fleet: Fleet, sandbox: Counting, count: int, plan: tuple[str, ...], servers: tuple[Any, ...]
-) -> Counter[str]:
+) -> tuple[float, int]:
     """Let the blows fall when it is their turn, and wait for the end of the campaign."""
     postgres, redis, dsn = servers
+    paused = 0.0, 0
     until = time.monotonic() + END
     for number, blow in enumerate(plan, start=1):
         _wait_for(sandbox, number * count // (len(plan) + 1), until)
@@ -180,12 +187,14 @@ def _strike(
                 # The others go on, and take over what it holds when its lease is over.
                 anyio.run(_wait_for_takeover, dsn, until)
             assert sandbox.read > before
+        elif blow == "pause":
+            paused = anyio.run(_pause, dsn, sandbox)
         else:
             crashed = postgres if blow == "postgres" else redis
             crashed.crash()
             crashed.start()
     anyio.run(_wait_for_end, dsn, until)
-    return Counter(plan)
+    return paused
 
 
 def _wait_for(sandbox: Counting, requests: int, until: float) -> None:
@@ -214,6 +223,20 @@ async def _wait_for_takeover(dsn: str, until: float) -> None:
             await anyio.sleep(LOOK)
 
 
+async def _pause(dsn: str, sandbox: Counting) -> tuple[float, int]:
+    """Pause the campaign, look when all have stopped, and resume it."""
+    async with PostgresLedger(dsn) as ledger:
+        began = time.monotonic()
+        await ledger.pause(life.CAMPAIGN, "a look at what has come back")
+        before = sandbox.read
+        while any(run.claimed + run.sending for run in (await ledger.status(life.CAMPAIGN)).runs):
+            assert time.monotonic() < began + END, "somebody goes on"
+            await anyio.sleep(LOOK)
+        seconds, begun = time.monotonic() - began, sandbox.read - before
+        await ledger.resume(life.CAMPAIGN)
+        return seconds, begun
+
+
 async def _wait_for_end(dsn: str, until: float) -> None:
     async with PostgresLedger(dsn) as ledger:
         while True:
@@ -236,8 +259,8 @@ async def _looked_up(dsn: str) -> tuple[Summary, dict[Certainty, set[str]]]:
 def planned(kills: int) -> tuple[str, ...]:
     """Return a plan with so many kills, and one of each other blow among them."""
     plan = ["kill"] * kills
-    for place, blow in ((1, "postgres"), (2, "stop"), (3, "redis")):
-        plan.insert(place * len(plan) // 4 + 1, blow)
+    for place, blow in enumerate(("postgres", "stop", "pause", "redis"), start=1):
+        plan.insert(place * len(plan) // 5 + 1, blow)
     return tuple(plan)
 
 
@@ -262,7 +285,8 @@ def main() -> None:
         f"{asked.engine}, {asked.workers} workers, {asked.messages} messages, "
         f"{dict(result.blows)}: {result.seconds:.0f} s, {len(result.at_sandbox)} at the sandbox, "
         f"{result.sent_twice} twice, {lost} lost, {result.summary.unknown} unknown "
-        f"({len(result.unknown - result.at_sandbox)} of them did not go out)",
+        f"({len(result.unknown - result.at_sandbox)} of them did not go out); paused after "
+        f"{result.paused_after:.2f} s, with {result.begun_after} requests after the call",
     )
 
 
