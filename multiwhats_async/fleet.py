@@ -15,6 +15,7 @@ import anyio
 import anyio.lowlevel
 
 from ._bulk import BulkRun
+from ._certainty import Certainty
 from ._intake import Messages, Source
 from ._settings import checked_count, checked_name
 from .abc import Campaign, ChunkQueue, SharedLedger, TransactionalQueue
@@ -98,11 +99,20 @@ async def send_chunk(
         logger.info("Chunk %d is not sent: %s", chunk.id, error)
         return run.report
     report = run.report
+    logger.info("Chunk %d of %r: %s", chunk.id, chunk.campaign, _told(report))
     if report.stopped_by in NEEDS_A_PERSON:
         await ledger.pause(chunk.campaign, report.stopped)
+        why = f"{chunk.campaign!r} is paused for all: {report.stopped}"
+        logger.warning("%s. Resume it when that is mended", why)
     elif report.stopped_by in NEEDS_TIME:
         await ledger.put_off(chunk, PUT_OFF * (1 + random.random()))  # noqa: S311  # no secret
     return report
+
+
+def _told(report: Report) -> str:
+    """Return the counts of a chunk in words, without those of which there is none."""
+    counts = ((report[certainty], certainty.value.replace("_", " ")) for certainty in Certainty)
+    return ", ".join(f"{count} {word}" for count, word in counts if count) or "nothing to send"
 
 
 async def _take_to_end(run: BulkRun, stopping: Waits | None) -> None:
@@ -232,10 +242,13 @@ async def _put(queue: ChunkQueue | TransactionalQueue, chunks: tuple[Chunk, ...]
     try:
         await queue.put(chunks)
     except Exception as error:  # noqa: BLE001  # whatever an engine raises: they are on record
+        cause: BaseException = error
+        while isinstance(cause, BaseExceptionGroup):  # of an engine that has tasks of its own
+            cause = cause.exceptions[0]
         logger.warning(
             "%d chunks could not be put into the queue (%s); they are put there later",
             len(chunks),
-            type(error).__name__,  # its text may hold the address of the queue, with a password
+            type(cause).__name__,  # its text may hold the address of the queue, with a password
         )
 
 

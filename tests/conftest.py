@@ -32,6 +32,7 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
         "MULTIWHATS_FROM",
         "MULTIWHATS_BASE_URL",
         "MULTIWHATS_LEDGER",
+        "MULTIWHATS_REDIS",
     ):
         monkeypatch.delenv(name, raising=False)
 

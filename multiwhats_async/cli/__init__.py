@@ -20,6 +20,8 @@ COMMANDS: Final = {
     "check": "Look at a file of messages, and send nothing.",
     "report": "Show what has become of a campaign.",
     "resolve": "Record what an unknown message has turned out to be.",
+    "campaign": "See, pause, resume or cancel a campaign of many machines.",
+    "worker": "Send what was handed to workers, on any number of machines.",
     "config": "Show each setting, and where it comes from. The key is masked.",
     "demo": "Watch a bulk send against a sandbox: no account, no network.",
     "sandbox": "Serve the MultiWhats API on this machine, with a phone to look at.",
@@ -62,6 +64,7 @@ def group(context: click.Context) -> None:
       3    nothing was sent: the input did not pass its check, or cannot be put on record
       4    the API key was refused, or the credit is used up
       5    the server does not answer: the run was stopped
+      6    the campaign was paused or cancelled while it was being sent
       130  interrupted
     """  # noqa: D301  # click's own mark for text that is not to be wrapped
     if context.invoked_subcommand is None:

@@ -8,6 +8,7 @@ USAGE: Final = 2
 NOTHING_SENT: Final = 3
 ACCOUNT: Final = 4
 NO_ANSWER: Final = 5
+HELD: Final = 6
 BUG: Final = 70
 """EX_SOFTWARE of sysexits.h."""
 

@@ -11,7 +11,7 @@ from typing import Final
 import click
 
 from .._secret import MASK, Secret, mask_number
-from ..errors import ConfigurationError, InvalidMessageError, LedgerError
+from ..errors import ConfigurationError, InvalidMessageError, LedgerError, RateError
 from ._exits import NOTHING_SENT, USAGE
 
 EXTRAS: Final = {
@@ -21,10 +21,17 @@ EXTRAS: Final = {
     "uvicorn": "sandbox",
     "trio": "trio",
     "openpyxl": "xlsx",
+    "psycopg": "postgres",
+    "pgqueuer": "pgqueuer",
+    "coredis": "streaq",
+    "streaq": "streaq",
+    "prometheus_client": "worker",
 }
 """Which extra brings a package that is missing."""
 
 KEY_OPTION: Final = "--api-key"
+LEDGER_OPTION: Final = "--ledger"
+REDIS_OPTION: Final = "--redis"
 
 NO_SECRETS: Final = (MASK, "sandbox")
 """The sandbox's own key is a word of this program's sentences."""
@@ -36,6 +43,9 @@ _LONG_DIGITS: Final = re.compile(
     """,
     re.VERBOSE,
 )
+_PASSWORD: Final = re.compile(r"(://[^\s:@/?#]*):[^\s/]*@|[?&](?:ssl)?password=[^\s&]*")
+"""In an address, as libpq and Redis read it: after the user, or among what follows the ?."""
+
 _PYTHON_ONLY: Final = re.compile(r",? or pass limits=None( to switch WhatsApp's limits off)?")
 
 
@@ -50,6 +60,11 @@ def masked(text: str) -> str:
     return _LONG_DIGITS.sub(lambda found: mask_number(found[0]), text)
 
 
+def without_password(text: str) -> str:
+    """Return an address, or a text that holds one, without the password in it."""
+    return _PASSWORD.sub(lambda found: f"{found[1]}@" if found[1] else "", text)
+
+
 def for_the_command_line(text: str) -> str:
     """Return a text of the core without advice that only a Python program can follow."""
     return _PYTHON_ONLY.sub("", text)
@@ -61,17 +76,22 @@ def missing_extra(package: str) -> str:
 
 
 def complain(text: str, arguments: Sequence[str] = ()) -> None:
-    """Print one line on standard error, with numbers masked and the API key taken out.
+    """Print one line on standard error, with numbers masked and every secret taken out.
 
     Args:
         text: What to say.
         arguments: Those of the process: a key that stands among them is not shown either.
     """
-    line = " ".join(text.split())
+    with suppress(OSError):  # nobody reads standard error any more
+        click.echo(f"multiwhats: {fit_to_show(text, arguments)}", err=True)
+
+
+def fit_to_show(text: str, arguments: Sequence[str] = ()) -> str:
+    """Return a text as one line, with numbers masked, the API key and passwords taken out."""
+    line = without_password(" ".join(text.split()))
     for key in _keys(arguments):
         line = Secret(key).redact(line)
-    with suppress(OSError):  # nobody reads standard error any more
-        click.echo(f"multiwhats: {masked(line)}", err=True)
+    return masked(line)
 
 
 def explain(error: Exception, *, is_bug: int) -> tuple[str, int]:
@@ -90,7 +110,7 @@ def explain(error: Exception, *, is_bug: int) -> tuple[str, int]:
     package = _missing_package(error)
     if package is not None:
         return missing_extra(package), USAGE
-    if isinstance(error, ConfigurationError | LedgerError):
+    if isinstance(error, ConfigurationError | LedgerError | RateError):
         return str(error), USAGE
     if isinstance(error, InvalidMessageError):
         return for_the_command_line(f"nothing was sent: {error}"), NOTHING_SENT

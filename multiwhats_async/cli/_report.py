@@ -1,7 +1,7 @@
 """What is said at the end of a run: counts that add up, and what was not accepted."""
 
-import shlex
 from collections.abc import Iterator, Mapping
+from typing import Final
 
 from .._certainty import Certainty
 from ..errors import SendError
@@ -9,7 +9,9 @@ from ..outcomes import Outcome
 from ._screen import WORDS, Line
 from ._sending import Sent
 
-UNKNOWN_NOTE = (
+_BEFORE: Final = "known from before"
+
+UNKNOWN_NOTE: Final = (
     "Unknown messages may or may not have gone out. They are not sent again by themselves: "
     "look into the account before you do."
 )
@@ -47,19 +49,20 @@ def _ending(sent: Sent) -> Iterator[Line]:
         if more:
             yield Line(f"  … and {more:,} more")
     if sent.earlier:
-        yield Line(f"Skipped, as known from before: {_earlier(sent.earlier)}.", "cyan")
+        why = "known from before, or in the hands of others" if sent.is_shared else _BEFORE
+        yield Line(f"Skipped, as {why}: {_earlier(sent.earlier)}.", "cyan")
     if report.unknown or sent.earlier[Certainty.UNKNOWN]:
         yield Line(UNKNOWN_NOTE, "magenta")
-        if sent.ledger is not None:
-            yield Line(f"  multiwhats report {shlex.quote(sent.ledger)} --certainty unknown")
+        if sent.report_words is not None:
+            yield Line(f"  multiwhats report {sent.report_words} --certainty unknown")
     left = sent.expected - report.total + report.not_sent
     if report.stopped is not None:
         yield Line(f"Stopped: {report.stopped}. Not sent: {left:,}.", "yellow")
     for problem in sent.problems:
         yield Line(problem, "red")
-    if left and sent.same_command is not None:
+    if left and sent.ways_on:
         yield Line("To go on with what was not sent:", "bold")
-        yield Line(f"  {sent.same_command}")
+        yield from (Line(f"  {text}") for text in (*sent.ways_on, sent.note) if text)
 
 
 def _earlier(counts: Mapping[Certainty, int]) -> str:

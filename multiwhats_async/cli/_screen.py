@@ -215,8 +215,17 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{whole} s"
 
 
-def write_out(text: str) -> None:
-    """Print on standard output; whoever closed it has read what he wanted."""
+def can_ask() -> bool:
+    """Tell whether there is somebody to ask."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def write_out(text: str) -> bool:
+    """Print on standard output; whoever closed it has read what he wanted.
+
+    Returns:
+        Whether anybody may still be reading.
+    """
     try:
         click.echo(text)
     except OSError as error:
@@ -224,3 +233,5 @@ def write_out(text: str) -> None:
             click.echo(f"multiwhats: could not print the answer: {error.strerror}", err=True)
         # Else Python would complain of it once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return False
+    return True

@@ -22,7 +22,7 @@ from ..errors import (
 )
 from ..models import ButtonMessage
 from ..outcomes import Outcome, Report, StopReason
-from ._exits import ACCOUNT, ALL_ACCEPTED, INTERRUPTED, NO_ANSWER, SOME_FAILED
+from ._exits import ACCOUNT, ALL_ACCEPTED, HELD, INTERRUPTED, NO_ANSWER, SOME_FAILED
 from ._failure import NothingSentError
 from ._reading import ChangedError
 from ._screen import Line, Screen, many
@@ -38,6 +38,7 @@ _BY_REASON: Final = {
     StopReason.UNREACHABLE: NO_ANSWER,
     StopReason.SILENT: NO_ANSWER,
     StopReason.RATE: NO_ANSWER,
+    StopReason.CAMPAIGN: HELD,
 }
 """The reasons of a stop that have a code of their own."""
 
@@ -67,8 +68,10 @@ class Sent:
         problems: What went wrong beside the messages, each as a sentence.
         is_interrupted: Whether a signal stopped it.
         earlier: What was known before of the messages that were skipped, counted.
-        ledger: The name of the ledger's file, or None.
-        same_command: The command that goes on with the campaign, or None.
+        report_words: What names the campaign to ``multiwhats report``, or None.
+        ways_on: The commands that go on with the campaign, in their order.
+        note: What is to be said of these commands, or None.
+        is_shared: Whether others may be sending the campaign, too.
     """
 
     report: Report
@@ -79,8 +82,10 @@ class Sent:
     problems: list[str] = attrs.field(factory=list)
     is_interrupted: bool = False
     earlier: Counter[Certainty] = attrs.field(factory=Counter)
-    ledger: str | None = None
-    same_command: str | None = None
+    report_words: str | None = None
+    ways_on: list[str] = attrs.field(factory=list)
+    note: str | None = None
+    is_shared: bool = False
 
     @property
     def exit_code(self) -> int:

@@ -1,6 +1,7 @@
 """``multiwhats config``: each setting, and where it comes from."""
 
 import os
+from collections.abc import Iterator
 from typing import Final
 
 import click
@@ -9,10 +10,14 @@ from click.core import ParameterSource
 from .._secret import MASK, mask_number
 from .._settings import BASE_URL
 from ._exits import ALL_ACCEPTED, USAGE
+from ._failure import without_password
 from ._options import account_options
 from ._screen import write_out
 
 NOT_SET: Final = "not set"
+
+LEDGER: Final = "MULTIWHATS_LEDGER"
+REDIS: Final = "MULTIWHATS_REDIS"
 
 WIDTHS: Final = (10, 44)
 """Columns of a setting's name and of its value."""
@@ -32,6 +37,7 @@ def command(context: click.Context, /, **options: str | None) -> int:
         _sender(context, options["sender"]),
         _base_url(options["base_url"]),
         ("key goes in", str(options["api_key_in"]), _source(context, "api_key_in")),
+        *_places(),
     ]
     for name, value, source in rows:
         write_out(f"{name:<{WIDTHS[0]}}  {value:<{WIDTHS[1]}}  {source}")
@@ -63,6 +69,14 @@ def _base_url(given: str | None) -> Row:
     if from_environment:
         return "base URL", from_environment, "MULTIWHATS_BASE_URL"
     return "base URL", BASE_URL, "documented by the vendor"
+
+
+def _places() -> Iterator[Row]:
+    """Yield where a ledger and a queue are, where the environment says so."""
+    for label, name in (("ledger", LEDGER), ("redis", REDIS)):
+        address = os.environ.get(name)
+        if address:
+            yield label, without_password(address), name
 
 
 def _source(context: click.Context, name: str) -> str:

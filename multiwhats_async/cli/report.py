@@ -14,12 +14,14 @@ import click
 from .._certainty import Certainty
 from .._secret import mask_number
 from ..errors import NOT_TRIED
-from ..ledger import SQLiteLedger
+from ..ledger import PostgresLedger, SQLiteLedger
 from ..ledger._figures import Figures, figures_of
 from ..outcomes import Outcome, Summary
+from ._campaigns import state_text
 from ._exits import ALL_ACCEPTED
 from ._html import MARK, error_cells, page, running_page
-from ._ledger import existing_ledger
+from ._ledger import existing_place
+from ._place import Place
 from ._report import UNKNOWN_NOTE, error_text
 from ._results import STANDARD_OUTPUT, WriteResult, check_target, open_results
 from ._screen import duration, write_out
@@ -49,7 +51,7 @@ LISTED: Final = (Certainty.UNKNOWN, Certainty.REJECTED, Certainty.NOT_SENT)
 
 
 @click.command("report")
-@click.argument("path", metavar="LEDGER")
+@click.argument("name", metavar="[LEDGER]", required=False)
 @click.option("--campaign", metavar="NAME", help="Only this campaign.")
 @click.option(
     "--certainty",
@@ -66,36 +68,38 @@ LISTED: Final = (Certainty.UNKNOWN, Certainty.REJECTED, Certainty.NOT_SENT)
     "--html", metavar="FILE", help="Write one page with pictures, for a browser or for paper."
 )
 def command(
-    path: str, campaign: str | None, word: str | None, out: str | None, html: str | None
+    name: str | None, campaign: str | None, word: str | None, out: str | None, html: str | None
 ) -> int:
     """Show what has become of a campaign.
 
-    LEDGER is the file in which it is on record, or the file of messages that it belongs to. What a
-    process that died had under way is shown as unknown. Of a campaign that is still being sent it
-    shows how far it is.
+    LEDGER is where it is on record: a file, the file of messages that it belongs to, or
+    postgresql://user@host/database; leave it out where MULTIWHATS_LEDGER names it. What a process
+    that died had under way is shown as unknown. Of a campaign that is still being sent it shows how
+    far it is.
     """
-    file = existing_ledger(path)
-    ledger = SQLiteLedger(file)
+    place = existing_place(name)
+    ledger = place.ledger()
     if out is not None:
         check_target(out)
     if html is not None:
         _check_page(Path(html))
-    status = running(file)
+    status = None if place.path is None else running(place.path)
     if status is not None and campaign in {None, status.campaign}:
         if out is not None or word is not None:
             raise click.UsageError(
                 f"process {status.pid} is sending this campaign: --out and --certainty read its "
                 "ledger, when the run has ended"
             )
-        _tell_running(status, file, None if html is None else Path(html))
+        _tell_running(status, place, None if html is None else Path(html))
         return ALL_ACCEPTED
     certainty = None if word is None else Certainty(word)
-    anyio.run(_report, ledger, campaign, certainty, out, html)
+    anyio.run(_report, ledger, place, campaign, certainty, out, html)
     return ALL_ACCEPTED
 
 
 async def _report(
-    ledger: SQLiteLedger,
+    ledger: SQLiteLedger | PostgresLedger,
+    place: Place,
     campaign: str | None,
     certainty: Certainty | None,
     out: str | None,
@@ -118,7 +122,7 @@ async def _report(
         if out == STANDARD_OUTPUT:
             return
         for summary in summaries:
-            await _tell(ledger, summary)
+            await _tell(ledger, place, summary)
             kinds = LISTED if certainty is None else (certainty,)
             for kind in kinds:
                 await _list(ledger, summary, kind, is_whole=certainty is not None)
@@ -126,14 +130,14 @@ async def _report(
             click.echo(UNKNOWN_NOTE, err=True)
 
 
-def _tell_running(status: Status, path: Path, html: Path | None) -> None:
+def _tell_running(status: Status, place: Place, html: Path | None) -> None:
     """Print, or draw, how far a run is that another process goes on with."""
     summary = status.summary()
     told = _how_far(status)
     if html is not None:
         at = datetime.fromtimestamp(status.at).astimezone()
         _write_page(html, running_page(summary, status.over_time(), told, at))
-    for line in _counts(summary, path):
+    for line in _counts(summary, place):
         write_out(line)
     write_out(f"  still being sent by process {status.pid}: {told}")
 
@@ -188,9 +192,9 @@ async def _export(outcomes: AsyncIterator[Outcome], write: WriteResult) -> None:
         write(outcome.index + 1, outcome)
 
 
-def _counts(summary: Summary, path: Path | None) -> Iterator[str]:
+def _counts(summary: Summary, place: Place) -> Iterator[str]:
     """Yield the counts of a campaign."""
-    yield f"{summary.campaign}  ({path})"
+    yield f"{summary.campaign}  ({place})"
     rows = {
         "accepted": summary.accepted,
         "rejected": summary.rejected,
@@ -200,14 +204,18 @@ def _counts(summary: Summary, path: Path | None) -> Iterator[str]:
         "total": summary.total,
         "credits": summary.credits,
     }
+    if summary.in_flight:
+        rows = {"in flight": summary.in_flight} | rows
     for label, count in rows.items():
         yield f"  {label:<9} {count:>11,}"
 
 
-async def _tell(ledger: SQLiteLedger, summary: Summary) -> None:
+async def _tell(ledger: SQLiteLedger | PostgresLedger, place: Place, summary: Summary) -> None:
     """Print a campaign in figures."""
-    for line in _counts(summary, ledger.path):
+    for line in _counts(summary, place):
         write_out(line)
+    if isinstance(ledger, PostgresLedger):
+        write_out(f"  {state_text(await ledger.status(summary.campaign))}")
     if sys.stdout.isatty():
         write_out(_bar(summary))
     for line in _course(await figures_of(ledger, summary.campaign)):
@@ -238,7 +246,7 @@ def _course(figures: Figures) -> Iterator[str]:
 
 
 async def _list(
-    ledger: SQLiteLedger, summary: Summary, certainty: Certainty, *, is_whole: bool
+    ledger: SQLiteLedger | PostgresLedger, summary: Summary, certainty: Certainty, *, is_whole: bool
 ) -> None:
     """Print the first messages of a certainty, or all of them."""
     tried: int = getattr(summary, certainty.value)

@@ -190,7 +190,7 @@ class StoredCampaign:
         told = {"run": self.run, "first": rows[0]["position"]}
         changed = db.execute("changed", told).fetchall()
         if changed:
-            raise LedgerError(_changes_text(changed, rows))
+            raise LedgerError(changes_text(changed, rows))
 
     def _next(self, db: Session, told: dict[str, Any]) -> list[Row]:
         return db.execute("claim", told | {"run": self.run}).fetchall()
@@ -307,7 +307,7 @@ class StoredClaim:
         return work
 
 
-def _changes_text(changed: Sequence[Row], rows: Sequence[dict[str, Any]]) -> str:
+def changes_text(changed: Sequence[Row], rows: Sequence[dict[str, Any]]) -> str:
     """Say which messages of an input are not those that the campaign has under their keys."""
     first = rows[0]["position"]
     shown = [_change_text(row, rows[row["position"] - first]) for row in changed[:SHOWN]]

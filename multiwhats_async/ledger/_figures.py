@@ -176,9 +176,10 @@ async def figures_of(ledger: DatabaseLedger, campaign: str) -> Figures:
 
 
 def _figures(campaign: str, db: Session) -> Figures:
+    db.freeze()  # others may be sending it
     told = {"campaign": find(campaign, db)}
     times = _one(db, "figures_times", told)
-    errors, unknown = _errors(db.execute("figures_errors", told))
+    errors, unknown = _errors(db.stream("figures_errors", told))
     attempts = db.execute("figures_attempts", told | {"most": MOST_ATTEMPTS}).fetchall()
     listed = told | {"count": MOST_LISTED}
     resolved = db.execute("figures_resolved", listed).fetchall()
@@ -234,7 +235,8 @@ def _course(db: Session, told: dict[str, Any], times: Row) -> Course | None:
     width = step_width(times["ended_at"] - begun, times["answered"])
     start = begun // width * width
     rows = db.execute("figures_course", told | {"start": start, "width": width})
-    return Course(start=start, width=width, steps=tuple(map(tuple, rows)))
+    steps = tuple((row["step"], row["accepted"], row["others"]) for row in rows)
+    return Course(start=start, width=width, steps=steps)
 
 
 def _latency(db: Session, told: dict[str, Any], times: Row) -> Latency | None:
@@ -245,7 +247,7 @@ def _latency(db: Session, told: dict[str, Any], times: Row) -> Latency | None:
     ranks = [math.ceil(share * count) for share in SHARES]
     percentiles: list[float] = []
     bins = [0] * (len(edges) - 1)
-    for rank, row in enumerate(db.execute("figures_latency", told), start=1):
+    for rank, row in enumerate(db.stream("figures_latency", told), start=1):
         elapsed = row["elapsed"]
         bins[min(len(bins), max(1, bisect_right(edges, elapsed))) - 1] += 1
         percentiles += [elapsed] * ranks.count(rank)

@@ -4,6 +4,7 @@ What a run claims is its own until its lease is over; every write is fenced by t
 attempt. The database's clock alone is looked at.
 """
 
+import shlex
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -19,6 +20,9 @@ from ._statements import Session
 
 SOON: Final = 2.0
 """Seconds after which what a worker leaves of a chunk may be put into the queue again."""
+
+CANCELLED: Final = "was cancelled"
+"""In the text of an error: it is for good."""
 
 COLUMNS: Final = (
     *("position", "key", "digest", "sender", "has_own_sender"),
@@ -44,11 +48,11 @@ def held_error(name: str, state: str, because: str | None) -> CampaignHeldError 
     if state == CampaignState.PAUSED.value:
         return CampaignHeldError(
             f"The campaign {name!r} is paused{said}. Resume it to go on: "
-            f"multiwhats campaign resume {name}"
+            f"multiwhats campaign resume {shlex.quote(name)}"
         )
     if state == CampaignState.CANCELLED.value:
         return CampaignHeldError(
-            f"The campaign {name!r} was cancelled{said}. What was not sent is not sent any more; "
+            f"The campaign {name!r} {CANCELLED}{said}. What was not sent is not sent any more; "
             "name a new campaign to send it after all"
         )
     return None

@@ -1,13 +1,16 @@
 """The statements, each in a file of its own that an SQL tool can read, run by their names."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final, Protocol
 
 SQLITE: Final = "sqlite"
 POSTGRES: Final = "postgres"
+
+AT_ONCE: Final = 500
+"""Rows that are fetched at once of a query that may have any number of them."""
 
 _NAMED: Final = re.compile(r"(?<!:):(\w+)")
 _ARRAY: Final = re.compile(r"(?<!:):(\w+)(::\w+\[\])")
@@ -65,6 +68,27 @@ class Session:
         """Run the statement of that name."""
         cursor: Cursor = self.connection.execute(sql(name, self._dialect), told or {})
         return cursor
+
+    def stream(self, name: str, told: Mapping[str, Any]) -> Iterator[Any]:
+        """Yield the rows of a query that may have any number of them, without holding them all.
+
+        PostgreSQL's driver fetches all rows of a plain query before it gives the first.
+        """
+        if self._dialect == SQLITE:
+            yield from self.execute(name, told)
+            return
+        with self.connection.cursor(name=f"multiwhats_{name}") as cursor:
+            cursor.itersize = AT_ONCE
+            cursor.execute(sql(name, self._dialect), told)
+            yield from cursor
+
+    def freeze(self) -> None:
+        """Let all statements of the transaction see the database as it is now.
+
+        Must be its first one. SQLite's transactions do so by themselves.
+        """
+        if self._dialect == POSTGRES:
+            self.say("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
 
     def executemany(self, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
         """Run a statement for each of many rows."""

@@ -4,6 +4,7 @@ import io
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,7 +14,13 @@ import attrs
 import pytest
 
 from multiwhats_async.cli import run
-from multiwhats_async.sandbox import Emulator, SandboxServer
+from multiwhats_async.sandbox import (
+    Emulator,
+    FaultPlan,
+    SandboxRequest,
+    SandboxResponse,
+    SandboxServer,
+)
 
 
 @attrs.frozen
@@ -57,6 +64,33 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
             return server
 
         yield start
+
+
+class Steered(Emulator):
+    """A sandbox that leaves time, and in which something happens at a request."""
+
+    def __init__(self, at: int, then: Callable[[], object], *faults: str) -> None:
+        super().__init__(faults=FaultPlan(["latency=0.02", *faults]), magic_numbers=False)
+        self._at = at
+        self._then = then
+
+    def handle(self, request: SandboxRequest) -> SandboxResponse:
+        answer = super().handle(request)
+        if self.stats().requests == self._at:
+            thread = threading.Thread(target=self._then)  # the server's own has an event loop
+            thread.start()
+            thread.join()
+        return answer
+
+
+@pytest.fixture
+def steered(serve: Serve) -> Callable[..., Emulator]:
+    """Serve an emulator in which something happens at the request of a given number."""
+
+    def start(at: int, then: Callable[[], object], *faults: str) -> Emulator:
+        return serve(Steered(at, then, *faults)).emulator
+
+    return start
 
 
 @pytest.fixture

@@ -161,7 +161,7 @@ def test_no_terminal_to_ask_on(
 
 @pytest.fixture
 def _asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bulk, "_can_ask", lambda: True)
+    monkeypatch.setattr(bulk, "can_ask", lambda: True)
 
 
 @pytest.mark.usefixtures("_asked")
@@ -550,10 +550,10 @@ def test_where_signals_cannot_be_received(
 
 def test_can_ask_needs_both_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """A question needs a terminal to be read on and one to be answered on."""
-    assert not bulk._can_ask()
+    assert not bulk.can_ask()
     for stream in (sys.stdin, sys.stderr):
         monkeypatch.setattr(stream, "isatty", lambda: True, raising=False)
-    assert bulk._can_ask()
+    assert bulk.can_ask()
 
 
 def test_a_result_without_a_stop_is_judged_by_its_counts() -> None:

@@ -73,3 +73,14 @@ def test_a_number_that_is_none(cli: Callable[..., Any], monkeypatch: pytest.Monk
     said = cli("config")
     assert said.code == 2
     assert "begins with 0" in said.err
+
+
+def test_a_ledger_and_a_queue_are_shown_without_their_passwords(
+    cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the environment names them; what they are not needed for does without."""
+    monkeypatch.setenv("MULTIWHATS_LEDGER", "postgresql://me:s3cr3t@db.example/x")
+    monkeypatch.setenv("MULTIWHATS_REDIS", "redis://:s3cr3t@queue.example")
+    found = rows(cli("config").out)
+    assert found["ledger"] == ("postgresql://me@db.example/x", "MULTIWHATS_LEDGER")
+    assert found["redis"] == ("redis://@queue.example", "MULTIWHATS_REDIS")

@@ -25,7 +25,7 @@ def test_help_names_every_command(cli: Callable[..., Any]) -> None:
     said = cli("--help")
     assert said.code == 0
     for name, line in entry.COMMANDS.items():
-        assert f"{name:<8} {line}" in said.out
+        assert f"{name:<9} {line}" in said.out
         assert line in cli(name, "--help").out
 
 
@@ -55,7 +55,13 @@ def test_the_entry_imports_click_and_little_else() -> None:
 @pytest.mark.parametrize(
     ("argv", "words"),
     [
-        ([], "no command: name one of send, bulk, check, report, resolve, config, demo, sandbox"),
+        (
+            [],
+            (
+                "no command: name one of send, bulk, check, report, resolve, campaign, worker, "
+                "config, demo, sandbox"
+            ),
+        ),
         (["sned"], "No such command 'sned'"),
         (["--colour"], "No such option"),
         (["send", "--to", "905374937766"], "Missing option '--message'"),
