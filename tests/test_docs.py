@@ -1,9 +1,14 @@
 """What the documentation shows is what runs."""
 
+import ast
+import importlib
 import os
 import re
+import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -126,6 +131,80 @@ def test_the_campaign_example_sends_once(sandbox: SandboxServer, tmp_path: Path)
     assert second.count("skipped accepted\n") == 3
     assert first.splitlines()[-1] == second.splitlines()[-1]
     assert sandbox.emulator.stats().accepted == 3
+
+
+@pytest.fixture
+def shared(sandbox: SandboxServer, dsn: str) -> dict[str, str]:
+    """Return the environment of programs that share a ledger, and send to the sandbox."""
+    told = {"MULTIWHATS_LEDGER": dsn, "MULTIWHATS_FROM": SENDER, "PYTHONUTF8": "1"}
+    return os.environ | sandbox.env | told
+
+
+def _started(name: str, *arguments: str, env: dict[str, str]) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-W", "error", str(EXAMPLES / name), *arguments]
+    return subprocess.Popen(  # noqa: S603  # our own example
+        command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def test_the_fleet_example_sends_once(sandbox: SandboxServer, shared: dict[str, str]) -> None:
+    """Handed over once, sent by two workers, which end at a signal and leave nothing in doubt."""
+    out, err = _started("fleet.py", "enqueue", env=shared).communicate(timeout=60)
+    assert ("messages=500, added=500, chunks=3" in out, err) == (True, "")
+    workers = [_started("fleet.py", "work", env=shared) for _ in range(2)]
+    until = time.monotonic() + 60
+    look = threading.Event()
+    while sandbox.emulator.stats().accepted < 500:
+        assert time.monotonic() < until, "the workers do not send"
+        look.wait(0.05)
+    for worker in workers:
+        worker.send_signal(signal.SIGTERM)
+    said = [(*worker.communicate(timeout=60), worker.returncode) for worker in workers]
+    assert said == [("", "", 0)] * 2
+    stats = sandbox.emulator.stats()
+    assert (stats.accepted, stats.sent_twice) == (500, 0)
+
+
+def test_the_example_of_many_processes_sends_once(
+    sandbox: SandboxServer, shared: dict[str, str]
+) -> None:
+    """Run twice at the same time: what one has in hand the other passes over."""
+    both = [_started("many_processes.py", env=shared) for _ in range(2)]
+    said = [process.communicate(timeout=60) for process in both]
+    ended = [(process.returncode, err) for process, (_, err) in zip(both, said, strict=True)]
+    assert ended == [(0, "")] * 2
+    accepted = [int(re.findall(r"accepted=(\d+), .*stopped_by=None", out)[0]) for out, _ in said]
+    assert sum(accepted) == 200
+    stats = sandbox.emulator.stats()
+    assert (stats.accepted, stats.sent_twice) == (200, 0)
+
+
+def test_the_streaq_example_sends_once(
+    sandbox: SandboxServer, shared: dict[str, str], redis_url: str
+) -> None:
+    """On trio, with the rate in the Redis of its queue."""
+    env = shared | {"MULTIWHATS_REDIS": redis_url}
+    process = _started("streaq_worker.py", env=env)
+    out, err = process.communicate(timeout=60)
+    assert ("accepted=300" in out, err, process.returncode) == (True, "", 0)
+    stats = sandbox.emulator.stats()
+    assert (stats.accepted, stats.sent_twice) == (300, 0)
+
+
+@pytest.mark.parametrize("name", ["celery_worker.py", "temporal_worker.py"])
+def test_an_example_for_an_engine_that_is_not_installed(name: str) -> None:
+    """It cannot run here; it compiles, and what it takes of this package is there."""
+    text = (EXAMPLES / name).read_text("utf-8")
+    compile(text, name, "exec")
+    ours = [
+        (node.module, alias.name)
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("multiwhats_async")
+        for alias in node.names
+    ]
+    assert len(ours) > 3
+    for module, taken in ours:
+        assert hasattr(importlib.import_module(module), taken), (module, taken)
 
 
 @pytest.mark.anyio
