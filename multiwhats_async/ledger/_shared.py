@@ -5,6 +5,7 @@ attempt. The database's clock alone is looked at.
 """
 
 import shlex
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -86,7 +87,7 @@ class SharedCampaign(StoredCampaign):
 
     def __init__(self, commits: Commits, *, lease: float, **settings: Any) -> None:
         super().__init__(commits, last=0, **settings)
-        self._lease = lease
+        self.lease: float = lease
 
     def _insert(self, db: Session, rows: list[dict[str, Any]]) -> None:
         for row in rows:
@@ -116,7 +117,7 @@ class SharedCampaign(StoredCampaign):
 
     def _stay_alive(self, db: Session) -> None:
         """Renew the lease; a run that was given up long ago has no input any more."""
-        if db.execute("renew", {"runs": [self.run], "lease": self._lease}).rowcount != 1:
+        if db.execute("renew", {"runs": [self.run], "lease": self.lease}).rowcount != 1:
             raise LedgerError(
                 "This run was not heard of for more than a day, and was given up: begin it again"
             )
@@ -175,6 +176,23 @@ class ChunkCampaign(SharedCampaign):
 @attrs.define(kw_only=True, eq=False)
 class SharedClaim(StoredClaim):
     """One message of a campaign, leased to a run. It is a ``Claim``."""
+
+    async def intend(self) -> None:
+        """Record durably that an attempt begins. Only when this has returned may it be written.
+
+        Raises:
+            CampaignHeldError: The campaign was paused or cancelled.
+            ClaimLostError: The message is no longer this run's. Also where the record took longer
+                than the lease: others may have seen to the message meanwhile.
+            LedgerError: It could not be recorded.
+        """
+        began = time.monotonic()
+        await super().intend()
+        if time.monotonic() - began > self._campaign.lease:  # type: ignore[attr-defined]  # shared
+            raise ClaimLostError(
+                f"The message to {mask_number(self.message.to)} is not sent now: that it is about "
+                "to be was on record only after its lease was over"
+            )
 
     def _writing(self, name: str, told: dict[str, Any]) -> Callable[[Session], None]:
         return Move(name, told, mask_number(self.message.to))

@@ -10,7 +10,7 @@ from ..errors import LedgerError, MultiWhatsError
 from ._columns import error_text, orphan_error
 from ._postgres import is_passing
 from ._queries import find, summary
-from ._shared import Part, refuse_held
+from ._shared import SOON, Part, refuse_held
 from ._statements import Session
 
 PATIENCE: Final = 60.0
@@ -162,7 +162,7 @@ def set_state(name: str, state: CampaignState, because: str | None, db: Session)
     told = {"campaign": found, "state": state.value, "because": because}
     db.execute("set_state", told)
     if state is CampaignState.RUNNING:
-        db.execute("wake", told)
+        db.execute("wake", told | {"delay": SOON})
 
 
 def status(name: str, lease: float, db: Session) -> CampaignStatus:
