@@ -170,6 +170,24 @@ async def test_a_queue_in_the_database_has_the_chunks_with_the_messages(
     assert len(drawn(dsn)) == 2
 
 
+async def test_a_queue_that_loses_the_connection_gets_the_chunks_on_the_next(dsn: str) -> None:
+    """The whole of the transaction is done again."""
+
+    class Cutting(Drawer):
+        def put_in(self, connection: Any, chunks: Sequence[Chunk]) -> None:
+            if self.breaks is None:
+                self.breaks = psycopg.OperationalError("cut")
+                connection.close()
+                raise self.breaks
+            self.breaks = None
+            super().put_in(connection, chunks)
+
+    told = await enqueue_campaign(
+        PostgresLedger(dsn), "spring", messages(5), queue=Cutting(), sender=SENDER
+    )
+    assert (told.added, told.chunks, len(drawn(dsn))) == (5, 1, 1)
+
+
 async def test_a_queue_that_fails_loses_no_chunk(
     dsn: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -366,6 +384,8 @@ async def test_what_stops_one_worker_pauses_all(dsn: str, status: int, reason: S
         assert await reconcile(ledger, tray) == 0
         assert vendor.total == sent
         await ledger.resume("spring")
+        assert await reconcile(ledger, tray) == 0  # soon: tasks of the pause may not have ended
+        make_due(dsn)
         assert await reconcile(ledger, tray) == 2
         for chunk in tray.taken():
             await send_chunk(ledger, client, chunk)

@@ -147,6 +147,15 @@ async def test_a_worker_whose_reconciler_fails_is_not_well() -> None:
         assert (await status(port, "/"))[0] == 404
 
 
+async def test_a_worker_that_begins_anew_takes_its_port_again() -> None:
+    """Though the connections of its watchers linger there."""
+    activity = Activity()
+    with served("127.0.0.1:0", Metrics(activity), activity) as port:
+        await status(port)
+    with served(f"127.0.0.1:{port}", Metrics(activity), activity) as again:
+        assert (again, (await status(port))[0]) == (port, 503)
+
+
 async def test_health_is_told_over_ipv6_too() -> None:
     """The address is written as in a URL."""
     activity = Activity()

@@ -1,7 +1,7 @@
 """One campaign, several runs: claims, leases, fences, and a state that holds for all."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from runs import A, N, S, U, counted, run_all
 from services import Postgres
-from vendor import RESPONSE, SENDER, Vendor, messages
+from vendor import RESPONSE, SENDER, Vendor, message, messages
 
 from multiwhats_async import (
     CampaignHeldError,
@@ -154,6 +154,33 @@ async def test_an_outcome_comes_too_late_where_it_was_sent_again(dsn: str) -> No
             await late.settle(told(late))
         await again.settle(told(again, attempts=2))
         assert await certainties(one) == [A]
+
+
+async def test_an_intent_that_took_longer_than_the_lease_is_not_followed_by_a_post(
+    dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine that hung in between: others may have seen to the message. It is pending again."""
+    now = iter([0.0, 61.0, 62.0, 63.0])
+    vendor = Vendor()
+    async with vendor.client() as client:
+        run = client.bulk([message()], ledger=PostgresLedger(dsn), campaign="spring")
+        async with run:
+            monkeypatch.setattr("multiwhats_async.ledger._shared.time", _Clock(now))
+            outcomes = [outcome async for outcome in run]
+        assert (vendor.total, counted(outcomes), run.report.stopped) == (0, {N: 1}, None)
+        assert "only after its lease was over" in str(outcomes[0].error)
+        report = await client.send_many([message()], ledger=PostgresLedger(dsn), campaign="spring")
+    assert (report.accepted, vendor.total) == (1, 1)
+
+
+class _Clock:
+    """Tells what it is given, in turn."""
+
+    def __init__(self, times: Iterator[float]) -> None:
+        self._times = times
+
+    def monotonic(self) -> float:
+        return next(self._times)
 
 
 async def test_a_claim_of_a_doubtful_message_falls_back_to_its_doubt(dsn: str) -> None:
