@@ -116,12 +116,12 @@ class LedgerIntake(Intake):
         if self.is_async:
             return await super().pull()
         async with self._turn:
-            if not self._block:
+            if not self._block and not self._is_at_end:
                 claims = await self._campaign.claim(BLOCK, to_send=self._goes_on())
                 self._block = [*reversed(claims)]
+                self._is_at_end = not claims  # every worker asks; the ledger is asked once
             if self._block:
                 return Item.claimed(self._block.pop())
-        self._is_at_end = True
         return None
 
     async def admit(self, item: Item) -> None:

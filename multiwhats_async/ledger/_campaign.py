@@ -23,7 +23,7 @@ from ._columns import (
     read_doubt,
     read_message,
 )
-from ._commits import Commits
+from ._commits import Commits, Joint
 from ._queries import summary_of
 from ._statements import Session
 
@@ -292,7 +292,7 @@ class StoredClaim:
         await self._campaign.commits.do(self._writing(name, told))
         self._state = to
 
-    def _writing(self, name: str, told: dict[str, Any]) -> Callable[[Session], None]:
+    def _writing(self, name: str, told: dict[str, Any]) -> Callable[[Session], None] | Joint:
         """Return the work that writes one transition."""
 
         def work(db: Session) -> None:

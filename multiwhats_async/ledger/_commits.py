@@ -39,13 +39,13 @@ class Ticket(Generic[T]):
     """One piece of work on its way into a transaction.
 
     Args:
-        work: Takes the connection and returns what is to be known.
+        work: Takes the connection and returns what is to be known; or work for many tickets.
     """
 
     __slots__ = ("done", "error", "result", "work")
 
-    def __init__(self, work: Callable[[Any], T]) -> None:
-        self.work = work
+    def __init__(self, work: Callable[[Any], T] | Joint) -> None:
+        self.work: Any = work
         self.done = anyio.Event()
         self.result: T | None = None
         self.error: Exception | None = None
@@ -71,7 +71,7 @@ class Commits:
         self._loop = anyio.lowlevel.current_token()
         self._process = os.getpid()
 
-    async def do(self, work: Callable[[Any], T]) -> T:
+    async def do(self, work: Callable[[Any], T] | Joint) -> T:
         """Have work done; return its result once it is committed.
 
         Shielded from cancellation: whoever asked must learn whether it was done.

@@ -6,7 +6,7 @@ attempt. The database's clock alone is looked at.
 
 import shlex
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import attrs
@@ -194,7 +194,7 @@ class SharedClaim(StoredClaim):
                 "to be was on record only after its lease was over"
             )
 
-    def _writing(self, name: str, told: dict[str, Any]) -> Callable[[Session], None]:
+    def _writing(self, name: str, told: dict[str, Any]) -> "Move":
         return Move(name, told, mask_number(self.message.to))
 
 
@@ -211,12 +211,6 @@ class Move(Joint):
     kind: str
     told: dict[str, Any]
     recipient: str
-
-    def __call__(self, db: Session) -> None:
-        """Write it alone."""
-        (error,) = self.do_all(db, [self])
-        if error is not None:
-            raise error
 
     def do_all(self, db: Session, works: Sequence["Move"]) -> Sequence[LedgerError | None]:
         """Write many in one statement; return why not, for each that is not where it was left."""

@@ -69,15 +69,13 @@ class PostgresLedger(DatabaseLedger):
             on_open=_sharing.clean,
         )
         self._alive: set[int] = set()
-        self._heart: Heart | None = None
         super().__init__(self._shared, where=str(address), clock=time.time)
 
     def _begin_use(self) -> None:
         self._heart = Heart(self._beat, every=self._lease / BEATS)
 
     def _end_use(self) -> None:
-        if self._heart is not None:
-            self._heart.stop()
+        self._heart.stop()
 
     def _beat(self) -> None:
         """Renew the leases of the runs of this process, from another thread."""

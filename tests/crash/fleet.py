@@ -120,6 +120,12 @@ class Fleet:
         yield
         victim.send_signal(signal.SIGCONT)
 
+    def abandon(self) -> None:
+        """Leave none behind, whatever has failed."""
+        for worker in self.workers:
+            worker.kill()
+            worker.communicate()
+
     def end(self) -> list[int]:
         """Ask all to end; return their exit codes."""
         for worker in self.workers:
@@ -151,6 +157,7 @@ def under_fire(
         began = time.monotonic()
         anyio.run(_enqueue, engine, dsn, url, count)
         fleet = Fleet((engine, dsn, url, server.base_url), backends)
+        stack.callback(fleet.abandon)
         for _ in range(workers):
             fleet.add()
         paused_after, begun_after = _strike(fleet, sandbox, count, plan, (postgres, redis, dsn))
