@@ -27,7 +27,7 @@ from .outcomes import Report, StopReason
 
 __all__ = ["enqueue_campaign", "keep_reconciling", "reconcile", "send_chunk"]
 
-logger = logging.getLogger("multiwhats_async")
+logger: logging.Logger = logging.getLogger("multiwhats_async")
 
 CHUNK_SIZE: Final = 200
 """Messages a chunk: 25 tasks a second are 5,000 messages, and a lost worker holds few."""

@@ -6,11 +6,12 @@ from functools import partial
 from typing import Any
 
 import anyio
+import httpx
 import psycopg
 import pytest
 from runs import A, N, S, U, counted, run_all
 from services import Postgres
-from vendor import RESPONSE, SENDER, Vendor, message, messages
+from vendor import RESPONSE, SENDER, Vendor, message, messages, record_for
 
 from multiwhats_async import (
     CampaignHeldError,
@@ -217,6 +218,31 @@ async def test_a_run_of_which_a_message_was_lost_goes_on(dsn: str) -> None:
     assert run.report.stopped is None
     assert counted(outcomes)[N] + counted(outcomes)[A] == 4
     assert counted(outcomes)[N] > 0
+
+
+async def test_an_outcome_that_comes_too_late_stops_nothing(
+    dsn: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Another run is sending the message again, on the user's word: this one tells, and ends."""
+    vendor, answered = Vendor(), anyio.Event()
+
+    async def slow() -> httpx.Response:
+        await answered.wait()
+        return httpx.Response(200, json=record_for(message().to))
+
+    vendor.script[message().to] = [slow]
+    async with vendor.client() as client, PostgresLedger(dsn) as other:
+        run = client.bulk(messages(1), ledger=PostgresLedger(dsn), campaign="spring")
+        async with run:
+            while not vendor.total:
+                await anyio.lowlevel.checkpoint()
+            end_leases(dsn)
+            (again,) = await (await loaded(other, 1, resend_unknown=True)).claim(1)
+            await again.intend()
+            answered.set()
+            outcomes = [outcome async for outcome in run]
+    assert (counted(outcomes), run.report.stopped) == ({A: 1}, None)
+    assert "came too late" in caplog.text
 
 
 async def test_what_one_run_takes_back_another_does_not_lose(dsn: str) -> None:
