@@ -183,7 +183,8 @@ class PostgresLedger(DatabaseLedger):
     async def pause(self, campaign: str, because: str | None = None) -> None:
         """Let no attempt of a campaign begin, on any machine, until it is resumed.
 
-        It holds from the moment at which this returns. Attempts under way are taken to their end.
+        It holds from the moment at which this returns. Attempts under way are taken to their end,
+        and so is one whose intent was being written in that moment.
 
         Args:
             campaign: Its name.
