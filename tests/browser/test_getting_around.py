@@ -31,8 +31,10 @@ def test_everything_goes_by_the_keyboard(stage: Stage, ids: list[int]) -> None:
     current(page, THIRD)
     page.keyboard.press("j")
     current(page, OTHER)
+    expect(turn(page, ids[1])).to_be_visible()  # read what has come before going on, as one does
     page.keyboard.press("ArrowDown")
     current(page, GUEST)
+    expect(turn(page, ids[0])).to_be_visible()
     page.keyboard.press("k")
     current(page, OTHER)
     expect(turn(page, ids[1])).to_be_visible()
