@@ -268,9 +268,9 @@ def test_a_file_that_changes_while_it_is_handed_over(
     cli: Cli, no_account: None, table: Table, ledger: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing of it is handed over; and what another campaign's state forbids neither."""
-    from multiwhats_async import LedgerError  # noqa: PLC0415
+    from multiwhats_async import LedgerError  # noqa: PLC0415  # loaded once the command is
     from multiwhats_async.cli import _handing  # noqa: PLC0415  # its name is patched
-    from multiwhats_async.cli._reading import ChangedError  # noqa: PLC0415
+    from multiwhats_async.cli._reading import ChangedError  # noqa: PLC0415  # likewise
 
     for error, words in (
         (ChangedError("line 3"), "the file was changed after its check: line 3"),

@@ -145,7 +145,7 @@ async def test_a_wrong_address_is_told_at_once(
 
 async def test_postgres_refuses_a_wrong_password(postgres_store: PostgresStore) -> None:
     """It is told as what it is, and not shown."""
-    hba = Path(str(postgres_store.server._folder)) / "pg_hba.conf"  # type: ignore[attr-defined]
+    hba = Path(str(postgres_store.server._folder)) / "pg_hba.conf"  # type: ignore[attr-defined]  # a Postgres
     before = hba.read_text("utf-8")
     with psycopg.connect(postgres_store.address, autocommit=True) as connection:
         connection.execute("DROP ROLE IF EXISTS locked")
