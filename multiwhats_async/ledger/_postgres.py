@@ -145,6 +145,8 @@ class PostgresDatabase:
         address: Where it is.
         on_open: Done in the database when it is opened.
         patience: Seconds for which a server that cannot be reached is tried again.
+        idle: Seconds after which the server ends a transaction in which nothing is done. A
+            machine that hangs in the middle of one would hold its locks against all others.
         sleep: Waits seconds.
         clock: Tells seconds.
     """
@@ -155,12 +157,14 @@ class PostgresDatabase:
         *,
         on_open: Callable[[Session], None],
         patience: float = PATIENCE,
+        idle: float = PATIENCE,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._address = address
         self._on_open = on_open
         self._patience = patience
+        self._idle = idle
         self._sleep = sleep
         self._clock = clock
         self._psycopg = driver()
@@ -249,7 +253,7 @@ class PostgresDatabase:
                 **self._address.parameters, autocommit=True, row_factory=self._rows
             )
             try:
-                self._refuse(connection)
+                self._prepare(connection)
             except BaseException:
                 connection.close()
                 raise
@@ -262,8 +266,12 @@ class PostgresDatabase:
 
         return dict_row
 
-    def _refuse(self, connection: Any) -> None:
-        """Refuse a server that would lose what it has confirmed, or cannot hold the texts."""
+    def _prepare(self, connection: Any) -> None:
+        """Refuse a server that cannot hold the texts, and let it confirm nothing that it may lose.
+
+        Raises:
+            LedgerError: Its encoding is another.
+        """
         told = Session(connection, POSTGRES).execute("server").fetchone()
         if told["encoding"] != "UTF8":
             raise LedgerError(
@@ -272,6 +280,7 @@ class PostgresDatabase:
             )
         if told["synchronous_commit"] == "off":  # it would lose the last intents in a crash
             connection.execute("SET synchronous_commit = on")
+        Session(connection, POSTGRES).execute("bound", {"idle": f"{self._idle:.3f}s"})
 
     def _goes_by(self, error: Exception, until: float) -> bool:
         """Tell whether to try again; lets go of a connection that is of no use."""

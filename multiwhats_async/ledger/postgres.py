@@ -27,6 +27,9 @@ LEAST_LEASE: Final = 1.0
 BEATS: Final = 4
 """How often a lease is renewed before it is over."""
 
+LEAST_IDLE: Final = 1.0
+"""Seconds for which a transaction may stand still, at the least: a busy machine does not hang."""
+
 
 class PostgresLedger(DatabaseLedger):
     """The durable record of campaigns in a PostgreSQL database that any number of processes share.
@@ -66,6 +69,8 @@ class PostgresLedger(DatabaseLedger):
         self._shared = PostgresDatabase(
             address,
             patience=checked_seconds("patience", patience) or 0.0,
+            # So that whoever waits for it still renews its own leases in time.
+            idle=max(LEAST_IDLE, self._lease / BEATS),
             on_open=_sharing.clean,
         )
         self._alive: set[int] = set()

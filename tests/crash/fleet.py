@@ -113,12 +113,12 @@ class Fleet:
         self.add()
 
     @contextmanager
-    def stopped(self) -> Iterator[None]:
+    def stopped(self) -> Iterator[int]:
         """Stop one, as a machine that hangs, and let it go on afterwards."""
         victim = random.choice(self.workers)
         victim.send_signal(signal.SIGSTOP)
         try:
-            yield
+            yield victim.pid
         finally:
             victim.send_signal(signal.SIGCONT)
 
@@ -191,9 +191,8 @@ def _strike(
         if blow == "kill":
             fleet.kill()
         elif blow == "stop":
-            with fleet.stopped():
-                # The others take over what it holds when its lease is over.
-                anyio.run(_wait_for_takeover, dsn, until)
+            with fleet.stopped() as pid:
+                anyio.run(_wait_for_takeover, dsn, pid, until)
         elif blow == "pause":
             paused = anyio.run(_pause, dsn, sandbox)
         else:
@@ -219,14 +218,15 @@ async def _enqueue(engine: str, dsn: str, url: str, count: int) -> None:
     )
 
 
-async def _wait_for_takeover(dsn: str, until: float) -> None:
-    """Wait until a run was silent for longer than its lease, and holds nothing any more."""
+async def _wait_for_takeover(dsn: str, pid: int, until: float) -> None:
+    """Wait until the others have taken over what a process held, once its leases are over."""
     async with PostgresLedger(dsn, lease=LEASE) as ledger:
         while True:
-            assert time.monotonic() < until, "nobody takes over"
-            runs = (await ledger.status(life.CAMPAIGN)).runs
-            if any(run.silent_for > LEASE and not run.claimed + run.sending for run in runs):
+            status = await ledger.status(life.CAMPAIGN)
+            held = [run for run in status.runs if run.worker.endswith(f":{pid}")]
+            if all(run.silent_for > LEASE and not run.claimed + run.sending for run in held):
                 return
+            assert time.monotonic() < until, f"nobody takes over: {status.runs}"
             await anyio.sleep(LOOK)
 
 

@@ -1,9 +1,11 @@
 """PostgreSQL behind a ledger: reached, lost and found again, and what is said when it is not."""
 
 import builtins
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import quote
 
 import anyio
 import psycopg
@@ -13,6 +15,7 @@ from services import Postgres
 from vendor import RESPONSE, SENDER, Vendor, messages
 
 from multiwhats_async import (
+    CampaignState,
     ConfigurationError,
     LedgerError,
     MessageReceipt,
@@ -22,6 +25,7 @@ from multiwhats_async import (
 )
 from multiwhats_async.ledger import _postgres
 from multiwhats_async.ledger._postgres import Address, PostgresDatabase
+from multiwhats_async.ledger._statements import Session
 
 pytestmark = pytest.mark.anyio
 
@@ -120,6 +124,41 @@ async def test_a_commit_whose_answer_was_lost_is_made_once(dsn: str) -> None:
         assert (back.certainty, back.attempts) == (A, 2)
         summary = await ledger.summary("spring")
         assert (summary.accepted, summary.pending, summary.total) == (1, 249, 250)
+
+
+async def test_a_machine_that_hangs_in_a_transaction_holds_nobody_up(dsn: str) -> None:
+    """The server ends it and frees what it had locked; when it goes on, it does its work again."""
+    locked, freed = threading.Event(), threading.Event()
+
+    def hang(db: Session) -> None:
+        db.say("UPDATE multiwhats_campaign SET because = 'it went on'")
+        locked.set()
+        assert freed.wait(30), "the other waits for ever"
+
+    async with PostgresLedger(dsn) as made:
+        await (await made.begin("spring")).aclose()
+    async with PostgresLedger(dsn, lease=1) as hanging, PostgresLedger(dsn) as other:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(hanging._open_commits().do, hang)
+            await anyio.to_thread.run_sync(locked.wait)
+            await other.pause("spring", "a look")
+            freed.set()
+        status = await other.status("spring")
+    assert (status.state, status.because) == (CampaignState.PAUSED, "it went on")
+
+
+@pytest.mark.parametrize(("own", "idle"), [("400ms", "400ms"), ("1h", "15s"), ("0", "15s")])
+async def test_an_administrators_tighter_bound_holds(dsn: str, own: str, idle: str) -> None:
+    """Of a transaction that stands still; a wider one, or none, is tightened."""
+    option = quote(f" -c idle_in_transaction_session_timeout={own}", safe="")
+    async with PostgresLedger(f"{dsn}{option}") as ledger:  # it ends with the options
+        shown: list[Any] = []
+        await ledger._open_commits().do(
+            lambda db: shown.append(
+                db.connection.execute("SHOW idle_in_transaction_session_timeout").fetchone()
+            )
+        )
+    assert shown == [{"idle_in_transaction_session_timeout": idle}]
 
 
 async def test_a_connection_that_is_cut_is_made_again(dsn: str) -> None:
