@@ -18,6 +18,7 @@ import anyio.lowlevel
 import attrs
 
 from ._delivery import settle
+from ._handover import Handover
 from ._intake import Intake, Item, Tally
 from ._pacing import Pace
 from ._stopping import Stop, StopRules
@@ -179,8 +180,8 @@ class BulkRun:
             raise ConfigurationError("Begin the run first: async with client.bulk(...) as run")
         self._iterated = True
         try:
-            return await self._in.receive()
-        except (anyio.EndOfStream, anyio.ClosedResourceError):
+            return await self._outcomes.take()
+        except anyio.EndOfStream:
             raise StopAsyncIteration from None
 
     async def __aenter__(self) -> Self:
@@ -190,7 +191,7 @@ class BulkRun:
         self._entered = True
         await self._intake.open(lambda: self._stopped is None)
         self._began = self._clock()
-        self._out, self._in = anyio.create_memory_object_stream[Outcome](self._options.workers)
+        self._outcomes = Handover[Outcome](self._options.workers)
         self._tasks = anyio.create_task_group()
         await self._tasks.__aenter__()
         self._tasks.start_soon(self._run)
@@ -208,7 +209,7 @@ class BulkRun:
             logger.warning("A bulk run was left by %s; it drains", type(error).__name__)
         elif self._ended is None and self._iterated:
             self.stop("the iteration was left")
-        self._in.close()  # nobody reads any more: no worker waits for a reader
+        self._outcomes.leave()  # nobody reads any more: no worker waits for a reader
         try:
             # Without the exception: it is the caller's, and leaves the block as it is.
             await self._tasks.__aexit__(None, None, None)
@@ -243,7 +244,7 @@ class BulkRun:
         finally:
             self._ended = self._clock()
             await self._account_for_the_rest()
-            self._out.close()
+            self._outcomes.end()
         if options.on_progress is not None:
             await self._tell_progress(options.on_progress)
 
@@ -279,7 +280,7 @@ class BulkRun:
         """Take one message after the other to its outcome."""
         try:
             while (pulled := await self._pull()) is not None:
-                await self._put(await self._take_to_outcome(pulled))
+                await self._outcomes.put(await self._take_to_outcome(pulled))
         except anyio.get_cancelled_exc_class():
             if anyio.current_effective_deadline() == float("-inf"):
                 raise  # ours: the run is cancelled
@@ -403,14 +404,6 @@ class BulkRun:
             stop = Stop(StopReason.SILENT, "the server has stopped answering")
         if stop is not None:
             self._stop(stop, reads_on=True)
-
-    async def _put(self, outcome: Outcome) -> None:
-        """Hand an outcome to the reader, waiting for one who is slow."""
-        with suppress(anyio.BrokenResourceError):  # nobody reads; it is counted
-            try:
-                self._out.send_nowait(outcome)
-            except anyio.WouldBlock:
-                await self._out.send(outcome)
 
     async def _may_cost(self, item: Item) -> bool:
         """Wait until one more message cannot take the cost above the limit; tell whether it may."""

@@ -216,18 +216,13 @@ class Deliverer:
         except LedgerError as error:
             is_ours = isinstance(error, CampaignHeldError | ClaimLostError)
             work.give_up(str(error) if is_ours else "its intent could not be recorded")
-            self._give_back(work)
+            self._pace.release(work)
             raise
         except BaseException:
-            self._give_back(work)
+            self._pace.release(work)
             raise
-        self._give_back(work)
-        return False
-
-    def _give_back(self, work: Work) -> None:
-        """Give back the place of an attempt that is not made."""
         self._pace.release(work)
-        self._pace.release_probe()
+        return False
 
     def _has_time(self, work: Work) -> bool:
         return self._ends(work) - self._clock() >= self._least
@@ -256,9 +251,6 @@ class Deliverer:
         try:
             result = await self._post(work.body, timeouts, flight)
             work.verdict = read_result(result, work.message)
-        except BaseException:
-            self._pace.release_probe()
-            raise
         finally:
             self.flights.discard(flight)
         self._note(work, result, started)
@@ -301,6 +293,7 @@ class Deliverer:
         error = work.verdict.error
         work.throttled = throttled = error is not None and is_later(error)
         self._pace.note(
+            work,
             answered=isinstance(result, Answer) and result.status < 500,  # noqa: PLR2004  # 5xx
             started=started,
             throttled=throttled,

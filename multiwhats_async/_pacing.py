@@ -132,7 +132,7 @@ class BreakerState:
         self._seconds: deque[list[float]] = deque()  # [second, attempts, failures]
         self._pause = settings.pause
         self._failed_probes = 0
-        self._probing = False
+        self._probe: object = None
         self.knows_the_server: bool = False
         self.open_until: float | None = None
 
@@ -140,6 +140,11 @@ class BreakerState:
     def exhausted(self) -> bool:
         """Whether so many probes failed that waiting on makes no sense."""
         return self._failed_probes >= self._settings.probes
+
+    @property
+    def is_probing(self) -> bool:
+        """Whether a probe is under way."""
+        return self._probe is not None
 
     def pending(self, now: float) -> float | None:
         """Return how long to wait before knocking.
@@ -151,20 +156,27 @@ class BreakerState:
             return 0.0
         if now < self.open_until:
             return self.open_until - now
-        return None if self._probing else 0.0
+        return None if self.is_probing else 0.0
 
-    def take(self, now: float) -> bool:
+    def take(self, who: object, now: float) -> bool:
         """Tell whether an attempt may begin now; where the breaker is open, as its one probe."""
         if self.pending(now) != 0:
             return False
-        self._probing = self.open_until is not None
+        if self.open_until is not None:
+            self._probe = who
         return True
 
-    def note(self, *, answered: bool, now: float) -> None:
+    def note(self, who: object, *, answered: bool, now: float) -> None:
         """Take the result of one attempt.
 
         Before the first answer nothing opens it: a server that never answered is more likely
         the wrong one, and holding the run would only hide that.
+
+        Args:
+            who: Whose attempt. While the breaker is open only the probe's failure counts: the
+                others began before it opened.
+            answered: Whether the server answered; an answer to anybody closes it.
+            now: The time.
         """
         if answered:
             self.knows_the_server = True
@@ -173,24 +185,25 @@ class BreakerState:
             if self.open_until is not None:
                 self.open_until = None
                 self._seconds.clear()
-            self._probing = False
+            self._probe = None
             self._count(now, failed=False)
             return
         if not self.knows_the_server:
             return
         self._in_a_row += 1
         self._count(now, failed=True)
-        if self._probing:
-            self._probing = False
+        if self.is_probing and who is self._probe:
+            self._probe = None
             self._failed_probes += 1
             self._pause = min(self._pause * 2, self._settings.longest_pause)
             self.open_until = now + self._pause
         elif self.open_until is None and self._is_too_much():
             self.open_until = now + self._pause
 
-    def release_probe(self) -> None:
-        """Take back a probe that came to nothing, so that another may go."""
-        self._probing = False
+    def release(self, who: object) -> None:
+        """Where somebody's probe came to nothing, let another go."""
+        if who is self._probe:
+            self._probe = None
 
     def _count(self, now: float, *, failed: bool) -> None:
         second = float(int(now))
@@ -335,7 +348,7 @@ class Pace:
                         await self._sleep(await self._slot(self.rate, sender))
                     # A pause that began meanwhile costs the slot: after it, nothing may come as
                     # a burst.
-                    if self._may_begin():
+                    if self._may_begin(borrower):
                         return True
                 except BaseException:
                     self.release(borrower)
@@ -355,8 +368,11 @@ class Pace:
             await self.rate.postpone(sender, seconds, self._clock())
 
     def release(self, borrower: object) -> None:
-        """Give the place back."""
+        """Give the place back; where it was that of a probe without a result, another may go."""
         self.concurrency.limiter.release_on_behalf_of(borrower)
+        if self.breaker is not None and self.breaker.is_probing:
+            self.breaker.release(borrower)
+            self._wake_after(self.breaker)
 
     async def _wait_until_open(self, longest: float | None) -> bool:
         """Wait for the pause and for the breaker; tell whether that was worth while."""
@@ -375,16 +391,19 @@ class Pace:
             else:
                 return True
 
-    def _may_begin(self) -> bool:
+    def _may_begin(self, borrower: object) -> bool:
         now = self._clock()
         if self.pause.remaining(now):
             return False
-        return self.breaker is None or self.breaker.take(now)
+        return self.breaker is None or self.breaker.take(borrower, now)
 
-    def note(self, *, answered: bool, started: float, throttled: bool, silent: bool) -> None:
+    def note(
+        self, borrower: object, *, answered: bool, started: float, throttled: bool, silent: bool
+    ) -> None:
         """Take the result of one attempt.
 
         Args:
+            borrower: Who made it.
             answered: Whether the server gave an answer that speaks of this message (no 5xx).
             started: When the attempt began.
             throttled: Whether the server said "later".
@@ -398,15 +417,13 @@ class Pace:
         elif answered:
             self.concurrency.grow()
         if self.breaker is not None:
-            self.breaker.note(answered=answered or throttled, now=now)
-            self._wake()
+            was_probing = self.breaker.is_probing
+            self.breaker.note(borrower, answered=answered or throttled, now=now)
+            if was_probing:
+                self._wake_after(self.breaker)
 
-    def release_probe(self) -> None:
-        """Let another attempt probe where one was ended without a result."""
-        if self.breaker is not None:
-            self.breaker.release_probe()
-            self._wake()
-
-    def _wake(self) -> None:
-        ended, self._probe_ended = self._probe_ended, anyio.Event()
-        ended.set()
+    def _wake_after(self, breaker: BreakerState) -> None:
+        """Let those look again who wait for the probe, where it has ended."""
+        if not breaker.is_probing:
+            ended, self._probe_ended = self._probe_ended, anyio.Event()
+            ended.set()

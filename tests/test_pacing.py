@@ -79,7 +79,7 @@ def test_a_pause_is_merged_by_the_later_end() -> None:
 def answered_once(**settings: Any) -> BreakerState:
     """Return a breaker that has seen the server answer."""
     breaker = BreakerState(Breaker(**settings))
-    breaker.note(answered=True, now=0.0)
+    breaker.note("one", answered=True, now=0.0)
     return breaker
 
 
@@ -87,12 +87,12 @@ def test_the_breaker_opens_after_failures_in_a_row() -> None:
     """Five by default; an answer in between starts the count anew."""
     breaker = answered_once(least=100)
     for _ in range(4):
-        breaker.note(answered=False, now=1.0)
-    breaker.note(answered=True, now=1.0)
+        breaker.note("one", answered=False, now=1.0)
+    breaker.note("one", answered=True, now=1.0)
     for _ in range(4):
-        breaker.note(answered=False, now=1.0)
-    assert breaker.take(1.0)
-    breaker.note(answered=False, now=1.0)
+        breaker.note("one", answered=False, now=1.0)
+    assert breaker.take("one", 1.0)
+    breaker.note("one", answered=False, now=1.0)
     assert breaker.pending(2.0) == 4.0
 
 
@@ -100,14 +100,14 @@ def test_the_breaker_opens_at_a_share_of_failures_within_its_window() -> None:
     """Half of at least ten within thirty seconds; what is older does not count."""
     breaker = answered_once(in_a_row=100)
     for _ in range(4):
-        breaker.note(answered=True, now=0.0)
+        breaker.note("one", answered=True, now=0.0)
     for _ in range(4):
-        breaker.note(answered=False, now=1.0)
-    assert breaker.take(1.0)
-    breaker.note(answered=False, now=40.0)
-    assert breaker.take(40.0)
+        breaker.note("one", answered=False, now=1.0)
+    assert breaker.take("one", 1.0)
+    breaker.note("one", answered=False, now=40.0)
+    assert breaker.take("one", 40.0)
     for _ in range(9):
-        breaker.note(answered=False, now=41.0)
+        breaker.note("one", answered=False, now=41.0)
     assert breaker.pending(41.0) == 5.0
 
 
@@ -115,62 +115,75 @@ def test_the_breaker_does_not_open_before_the_first_answer() -> None:
     """A server that never answered is the run's concern: holding would hide a wrong address."""
     breaker = BreakerState(Breaker())
     for _ in range(50):
-        breaker.note(answered=False, now=1.0)
-    assert breaker.take(1.0)
+        breaker.note("one", answered=False, now=1.0)
+    assert breaker.take("one", 1.0)
 
 
 def test_one_probe_at_a_time_and_pauses_that_double() -> None:
     """5, 10, 20, 40, 60, 60 seconds; everybody else waits for the probe."""
     breaker = answered_once(in_a_row=1)
-    breaker.note(answered=False, now=0.0)
+    breaker.note("one", answered=False, now=0.0)
     now = 0.0
     for pause in (5.0, 10.0, 20.0, 40.0, 60.0, 60.0):
         assert breaker.pending(now) == pause
         now += pause
-        assert breaker.take(now)
+        assert breaker.take("one", now)
         assert breaker.pending(now) is None
-        breaker.note(answered=False, now=now)
+        breaker.note("one", answered=False, now=now)
     assert not breaker.exhausted
 
 
 def test_an_answer_closes_the_breaker_and_resets_its_pause() -> None:
     """Also one that comes late, from an attempt that was not the probe."""
     breaker = answered_once(in_a_row=1)
-    breaker.note(answered=False, now=0.0)
+    breaker.note("one", answered=False, now=0.0)
     breaker.pending(5.0)
-    breaker.note(answered=False, now=5.0)
-    breaker.note(answered=True, now=6.0)
-    assert breaker.take(6.0)
-    breaker.note(answered=False, now=7.0)
+    breaker.note("one", answered=False, now=5.0)
+    breaker.note("one", answered=True, now=6.0)
+    assert breaker.take("one", 6.0)
+    breaker.note("one", answered=False, now=7.0)
     assert breaker.pending(7.0) == 5.0
 
 
 def test_late_failures_do_not_prolong_an_open_breaker() -> None:
     """They belong to the time before it opened."""
     breaker = answered_once(in_a_row=1)
-    breaker.note(answered=False, now=0.0)
-    breaker.note(answered=False, now=4.0)
+    breaker.note("one", answered=False, now=0.0)
+    breaker.note("one", answered=False, now=4.0)
     assert breaker.open_until == 5.0
+
+
+def test_a_late_failure_is_not_the_probes() -> None:
+    """Of an attempt that began before the breaker opened: the probe goes on, and decides."""
+    breaker = answered_once(in_a_row=1, probes=1)
+    breaker.note("one", answered=False, now=0.0)
+    assert breaker.take("probe", 5.0)
+    breaker.note("late", answered=False, now=6.0)
+    breaker.release("late")
+    assert breaker.pending(6.0) is None
+    assert not breaker.exhausted
+    breaker.note("probe", answered=False, now=7.0)
+    assert breaker.exhausted
 
 
 def test_enough_failed_probes_exhaust_the_breaker() -> None:
     """Then waiting on makes no sense."""
     breaker = answered_once(in_a_row=1, probes=2)
-    breaker.note(answered=False, now=0.0)
+    breaker.note("one", answered=False, now=0.0)
     for now in (100.0, 200.0):
         assert not breaker.exhausted
-        assert breaker.take(now)
-        breaker.note(answered=False, now=now)
+        assert breaker.take("one", now)
+        breaker.note("one", answered=False, now=now)
     assert breaker.exhausted
 
 
 def test_a_probe_that_came_to_nothing_lets_another_go() -> None:
     """A cancelled probe must not block the run for ever."""
     breaker = answered_once(in_a_row=1)
-    breaker.note(answered=False, now=0.0)
-    assert breaker.take(5.0)
-    breaker.release_probe()
-    assert breaker.take(5.0)
+    breaker.note("one", answered=False, now=0.0)
+    assert breaker.take("one", 5.0)
+    breaker.release("one")
+    assert breaker.take("one", 5.0)
 
 
 def rate(per_second: float, *, jitter: float = 0.0, random: float = 0.5) -> LocalRate:
@@ -253,14 +266,14 @@ async def test_all_wait_while_one_probes() -> None:
     breaker = answered_once(in_a_row=1)
     paces = pace(breaker=breaker)
     now = anyio.current_time()
-    paces.note(answered=False, started=now, throttled=False, silent=False)
+    paces.note("one", answered=False, started=now, throttled=False, silent=False)
     begun: list[float] = []
 
     async def attempt(name: object) -> None:
         await paces.acquire(name, "a")
         begun.append(anyio.current_time() - now)
         await anyio.sleep(2)
-        paces.note(answered=True, started=now, throttled=False, silent=False)
+        paces.note(name, answered=True, started=now, throttled=False, silent=False)
         paces.release(name)
 
     async with anyio.create_task_group() as tasks:
@@ -277,7 +290,6 @@ async def test_the_place_of_a_cancelled_waiter_is_given_back() -> None:
     with anyio.move_on_after(1):
         await paces.acquire("one", "a")
     assert paces.concurrency.limiter.borrowed_tokens == 0
-    paces.release_probe()  # nothing to release without a breaker
     await checkpoint()
 
 
@@ -289,7 +301,7 @@ async def test_results_steer_the_number_of_places() -> None:
         fields = {"answered": False, "throttled": False, "silent": False} | result
         for _ in range(36 if "answered" in result else 1):
             await anyio.sleep(1)
-            paces.note(started=anyio.current_time(), **fields)
+            paces.note("one", started=anyio.current_time(), **fields)
         tokens.append(paces.concurrency.limiter.total_tokens)
     assert tokens == [40, 20, 18, 18]
 
@@ -298,10 +310,10 @@ async def test_a_released_probe_wakes_the_others() -> None:
     """One of them probes instead."""
     breaker = answered_once(in_a_row=1)
     paces = pace(breaker=breaker)
-    paces.note(answered=False, started=0.0, throttled=False, silent=False)
+    paces.note("one", answered=False, started=0.0, throttled=False, silent=False)
     await paces.acquire("probe", "a")
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(paces.acquire, "second", "a")
         await anyio.sleep(1)
-        paces.release_probe()
-    assert paces.concurrency.limiter.borrowed_tokens == 2
+        paces.release("probe")
+    assert paces.concurrency.limiter.borrowed_tokens == 1
