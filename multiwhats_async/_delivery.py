@@ -143,15 +143,17 @@ class Deliverer:
 
     def _finish(self, work: Work, record: Callable[[Outcome], None] | None) -> Outcome:
         """Build the outcome from the last verdict and hand it over at once."""
-        verdict = work.verdict
-        if verdict.receipt is None and work.doubt is not None:
-            verdict = work.doubt  # an earlier attempt may have gone out: no later one undoes that
+        verdict, last_error, doubt = work.verdict, None, work.doubt
+        if verdict.receipt is None and doubt is not None and doubt is not verdict:
+            # An earlier attempt may have gone out: no later one undoes that.
+            verdict, last_error = doubt, verdict.error
         outcome = Outcome(
             message=work.message,
             key=work.key,
             certainty=verdict.certainty,
             receipt=verdict.receipt,
             error=verdict.error and verdict.error.with_fields(attempts=work.all_attempts),
+            last_error=last_error,
             attempts=work.all_attempts,
             unknown_attempts=work.all_unknown_attempts,
             index=work.index,

@@ -50,11 +50,11 @@ class StopRules:
         """Take one outcome; return why the run must stop, or None."""
         if outcome.certainty is Certainty.SKIPPED:
             return None
-        error = outcome.error
+        error = outcome.last_error or outcome.error  # what the server says now
         status = error.status_code if isinstance(error, RejectedError) else None
         self._forbidden = self._forbidden + 1 if status == _FORBIDDEN else 0
         self._note_refusal(status)
-        self._note_silence(outcome)
+        self._note_silence(error)
         if error is None:
             return None
         self._failures += 1
@@ -88,9 +88,9 @@ class StopRules:
         self._refused_with = status
         self._refusals += 1
 
-    def _note_silence(self, outcome: Outcome) -> None:
+    def _note_silence(self, error: SendError | None) -> None:
         """Count the messages without any answer that began with the run."""
-        if outcome.error is not None and outcome.error.status_code is None:
-            self._silent += outcome.error.cause != NOT_TRIED  # one never tried says nothing
+        if error is not None and error.status_code is None:
+            self._silent += error.cause != NOT_TRIED  # one never tried says nothing
         else:
             self._silent_start = None  # it answers

@@ -29,7 +29,7 @@ from ._settings import (
 from ._transport import HttpxExchange, Lifetime
 from .abc import Ledger, RateLimiter
 from .campaigns import Chunk
-from .errors import ConfigurationError, InvalidMessageError, Problem
+from .errors import ConfigurationError, InvalidMessageError, LedgerError, Problem
 from .models import ButtonMessage, MessageReceipt
 from .options import WHATSAPP_LIMITS, Breaker, KeyPlace, MessageLimits, Rate, Timeouts
 from .outcomes import Outcome, Report
@@ -447,6 +447,7 @@ class AsyncMultiWhats:
         Raises:
             ConfigurationError: A setting cannot work, or the client is not open.
             InvalidMessageError: An item is no message; nothing was sent.
+            LedgerError: The ledger failed; ``error.report`` is what would have been returned.
         """
         # Read first, so that all of it is checked before anything is sent.
         if isinstance(messages, AsyncIterable):
@@ -454,7 +455,7 @@ class AsyncMultiWhats:
         elif not isinstance(messages, Sized):
             messages = [*messages]
         outcomes: list[Outcome] = []
-        async with self.bulk(
+        run = self.bulk(
             messages,
             max_concurrency=max_concurrency,
             rate=rate,
@@ -466,12 +467,22 @@ class AsyncMultiWhats:
             campaign=campaign,
             resend_unknown=resend_unknown,
             only_failed=only_failed,
-        ) as run:
-            async for outcome in run:
-                outcomes.append(outcome)  # noqa: PERF401  # a comprehension hides the await
-        outcomes.sort(key=lambda outcome: outcome.index)
-        return attrs.evolve(run.report, outcomes=tuple(outcomes))
+        )
+        try:
+            async with run:
+                async for outcome in run:
+                    outcomes.append(outcome)  # noqa: PERF401  # a comprehension hides the await
+        except LedgerError as error:
+            error.report = _whole(run, outcomes)
+            raise
+        return _whole(run, outcomes)
 
     def _exchange(self) -> HttpxExchange:
         """Return the way to the server for this client's key, or refuse before any POST."""
         return self._lifetime.exchange(self._settings.key, self._settings.key_place)
+
+
+def _whole(run: BulkRun, outcomes: Iterable[Outcome]) -> Report:
+    """Return the report of a run with its outcomes, in the order of the input."""
+    ordered = sorted(outcomes, key=lambda outcome: outcome.index)
+    return attrs.evolve(run.report, outcomes=tuple(ordered))

@@ -24,11 +24,14 @@ number. All of them pickle. The meaning of single statuses is assumed: the vendo
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, Final, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 import attrs
 
 from ._certainty import Certainty
+
+if TYPE_CHECKING:
+    from .outcomes import Report
 
 NOT_TRIED: Final = "NotTried"
 """The ``cause`` of an error whose message was never attempted."""
@@ -43,7 +46,14 @@ class ConfigurationError(MultiWhatsError):
 
 
 class LedgerError(MultiWhatsError):
-    """The durable record of a campaign cannot be read or written. Nothing more is sent."""
+    """The durable record of a campaign cannot be read or written. Nothing more is sent.
+
+    Attributes:
+        report: Of an error that ``send_many`` raises: what became of each message, also where the
+            ledger could not take it any more. None elsewhere.
+    """
+
+    report: "Report | None" = None
 
 
 class CampaignHeldError(LedgerError):

@@ -100,6 +100,8 @@ class Outcome:
         receipt: The vendor's record: there when it was accepted, unless a person has found that
             out (see ``note``).
         error: What went wrong: there for rejected, not sent and unknown.
+        last_error: What the last attempt came to, or why there was none, where ``error`` speaks
+            of an earlier one that may have gone out; else None.
         attempts: How many attempts were begun, in all runs of a campaign together.
         unknown_attempts: How many of them may have gone out without an answer. More than 0 of an
             accepted message only with ``resend_unknown``: it may have arrived more than once.
@@ -115,6 +117,7 @@ class Outcome:
     certainty: Certainty
     receipt: MessageReceipt | None = None
     error: SendError | None = None
+    last_error: SendError | None = None
     attempts: int = 0
     unknown_attempts: int = 0
     index: int = 0
@@ -139,6 +142,7 @@ class Outcome:
             "message": self.message.to_dict(),
             "receipt": self.receipt and self.receipt.to_dict(),
             "error": self.error and self.error.to_dict(),
+            "last_error": self.last_error and self.last_error.to_dict(),
             "earlier": self.earlier and self.earlier.value,
             "note": self.note,
         }

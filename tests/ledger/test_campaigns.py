@@ -1,5 +1,6 @@
 """Campaigns in a ledger: sent once, resumed, and never further than what is on record."""
 
+import pickle
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from runs import LOST, REFUSED, A, N, R, S, U, counted, inputs, run_all
 from vendor import Vendor, answer, message, messages, record_for
 
 from multiwhats_async import (
+    AuthenticationError,
     ButtonMessage,
     Certainty,
     ConfigurationError,
@@ -17,6 +19,7 @@ from multiwhats_async import (
     LedgerError,
     MemoryLedger,
     Outcome,
+    OutcomeUnknownError,
     PostgresLedger,
     RetryPolicy,
     StopReason,
@@ -307,6 +310,23 @@ async def test_a_doubtful_message_that_is_not_tried_stays_unknown(ledger: Databa
     assert (await ledger.summary("spring")).unknown == 1
 
 
+async def test_a_doubt_does_not_hide_that_the_key_is_refused(ledger: DatabaseLedger) -> None:
+    """The message stays unknown, says why it did not go this time, and the run stops."""
+    vendor = Vendor()
+    vendor.always = lambda recipient, count: httpx.ReadError("reset")
+    async with vendor.client(retry=ONCE, breaker=None, max_concurrency=1) as client:
+        await client.send_many(messages(9), ledger=ledger, campaign="spring")
+        vendor.always = lambda recipient, count: answer(401)
+        report = await client.send_many(
+            messages(9), ledger=ledger, campaign="spring", resend_unknown=True
+        )
+    assert (report.stopped_by, report.unknown, vendor.total) == (StopReason.AUTHENTICATION, 9, 10)
+    first = report.outcomes[0]
+    assert isinstance(first.last_error, AuthenticationError)
+    assert (first.certainty, type(first.error)) == (U, OutcomeUnknownError)
+    assert first.to_dict()["last_error"]["status_code"] == 401
+
+
 async def test_credits_of_earlier_doubts_are_not_this_runs(ledger: DatabaseLedger) -> None:
     """What may have been paid before does not count against this run's limit."""
     vendor = Vendor()
@@ -534,6 +554,24 @@ async def test_an_outcome_that_cannot_be_written_is_told_all_the_same(
         assert summary.accepted + summary.unknown == vendor.total
         await client.send_many(messages(50), ledger=ledger, campaign="spring")
     assert set(vendor.posts.values()) == {1}
+
+
+async def test_send_many_tells_what_it_knows_when_its_ledger_fails(ledger: DatabaseLedger) -> None:
+    """The error carries the report, with the outcome that the ledger could not take."""
+
+    async def break_it() -> httpx.Response:
+        refuse(ledger, "accepted")
+        return httpx.Response(200, json=record_for(message(1).to))
+
+    vendor = Vendor()
+    vendor.script[message(1).to] = [break_it]
+    async with vendor.client(max_concurrency=1) as client, ledger:
+        with pytest.raises(LedgerError, match="the disk refuses") as caught:
+            await client.send_many(messages(5), ledger=ledger, campaign="spring")
+        allow(ledger)
+    report = pickle.loads(pickle.dumps(caught.value)).report  # noqa: S301  # our own
+    assert [outcome.certainty for outcome in report.outcomes] == [A, A, N, N, N]
+    assert (report.stopped_by, vendor.total) == (StopReason.LEDGER, 2)
 
 
 async def test_an_input_that_cannot_be_loaded_sends_nothing(memory: MemoryLedger) -> None:
