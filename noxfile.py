@@ -1,6 +1,7 @@
 """Everything that is checked, one session each. ``nox`` runs what a change must pass."""
 
 import shutil
+import zipfile
 from pathlib import Path
 
 import nox
@@ -11,6 +12,15 @@ nox.options.error_on_missing_interpreters = False
 nox.options.sessions = ["lint", "types", "tests", "docs", "wheel"]
 
 PYTHONS = ["3.11", "3.12", "3.13"]
+OF_A_WHEEL = [
+    "test_docs.py",
+    "cli",
+    "sandbox",
+    "ledger/test_postgres.py",
+    "ledger/test_files.py",
+    "rate",
+]
+"""Tests that need what a wheel could lack: programs, pages, statements, scripts."""
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 
 
@@ -37,20 +47,20 @@ def versions(session: nox.Session) -> None:
 
 @nox.session
 def wheel(session: nox.Session) -> None:
-    """Build the wheel, install it alone, and run the suite against it."""
+    """Build the wheel, look that it is whole, install it alone, and run what it could lack."""
     built = Path(session.create_tmp()).resolve() / "wheels"
     shutil.rmtree(built, ignore_errors=True)
     session.install("build", "twine", *group("test"))
     session.run("python", "-m", "build", "--outdir", str(built), silent=True)
     session.run("twine", "check", "--strict", *map(str, built.iterdir()))
     (wheel_file,) = built.glob("*.whl")
+    _check_whole(session, wheel_file)
     session.install(f"multiwhats-async[all] @ {wheel_file.as_uri()}")
     # From a folder of their own, so that nothing is imported from the checkout by mistake.
-    tests_here = Path("tests").resolve()
-    config = Path("pyproject.toml").resolve()
+    here = Path.cwd()
+    chosen = [str(here / "tests" / name) for name in OF_A_WHEEL]
     session.chdir(session.create_tmp())
-    root = str(tests_here.parent)
-    session.run("pytest", "-q", "-c", str(config), "--rootdir", root, str(tests_here))
+    session.run("pytest", "-q", "-c", str(here / "pyproject.toml"), "--rootdir", str(here), *chosen)
 
 
 @nox.session
@@ -84,6 +94,16 @@ def bench(session: nox.Session) -> None:
     session.install(".[all]", *group("test"))  # Playwright, for the page of the sandbox
     for script in sorted(Path("tests/benchmarks").glob("[!_]*.py")):
         session.run("python", str(script), *session.posargs)
+
+
+def _check_whole(session: nox.Session, wheel_file: Path) -> None:
+    """Refuse a wheel that lacks a file of the package, whatever its kind."""
+    with zipfile.ZipFile(wheel_file) as archive:
+        packed = set(archive.namelist())
+    here = (path for path in Path("multiwhats_async").rglob("*") if path.is_file())
+    missing = {path.as_posix() for path in here if path.suffix != ".pyc"} - packed
+    if missing:
+        session.error(f"the wheel lacks {sorted(missing)}")
 
 
 def _run_suite(session: nox.Session) -> None:
