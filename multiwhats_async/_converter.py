@@ -31,33 +31,50 @@ def make_converter() -> cattrs.Converter:
 
 _WIRE_NAMES: Final = {"selected_item_id": "selectedItemId"}
 
+_AS_IT_COMES: Final[Mapping[Any, type]] = {
+    int | None: int,
+    int | float | None: int,
+    str | None: str,
+}
+"""By a field's type: the type of a value that needs no reading."""
+
 
 def _lenient_hook(
     converter: cattrs.Converter, model: type[attrs.AttrsInstance]
 ) -> Callable[[Any, Any], Any]:
-    """Build the hook that structures one model, field by field, keeping what does not fit."""
+    """Build the hook that structures one model in one pass, keeping what does not fit."""
     fields = [field for field in attrs.fields(model) if field.name not in ("extra", "raw")]
-    steps = [
-        (field.name, _WIRE_NAMES.get(field.name, field.name), _reader(converter, field.type))
+    steps = {
+        _WIRE_NAMES.get(field.name, field.name): (
+            field.name,
+            _AS_IT_COMES.get(field.type),
+            _reader(converter, field.type),
+        )
         for field in fields
-    ]
-    known = {wire for _, wire, _ in steps}
+    }
     keeps_raw = "raw" in attrs.fields_dict(model)
 
     def structure(record: Any, _: Any) -> Any:
         if not isinstance(record, Mapping):
             raise TypeError(f"{model.__name__} needs an object, not {type(record).__name__}")
-        values: dict[str, Any] = {"raw": record} if keeps_raw else {}
-        extra = {name: value for name, value in record.items() if name not in known}
-        for name, wire, read in steps:
-            value = record.get(wire)
-            if value is None or (wire == "file_url" and value == 0):
-                continue  # documented: the number 0 says that there is no file
-            try:
-                values[name] = read(value)
-            except (TypeError, ValueError, OverflowError):
+        extra: dict[str, Any] = {}
+        values: dict[str, Any] = {"extra": extra}
+        if keeps_raw:
+            values["raw"] = record
+        for wire, value in record.items():
+            step = steps.get(wire)
+            if step is None:
                 extra[wire] = value
-        values["extra"] = extra
+                continue
+            name, kind, read = step
+            if type(value) is kind:
+                values[name] = value
+            elif not (value is None or (wire == "file_url" and value == 0)):
+                # Documented: the number 0 says that there is no file.
+                try:
+                    values[name] = read(value)
+                except (TypeError, ValueError, OverflowError):
+                    extra[wire] = value
         return model(**values)
 
     return structure
