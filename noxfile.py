@@ -9,7 +9,7 @@ import nox
 nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "venv"
 nox.options.error_on_missing_interpreters = False
-nox.options.sessions = ["lint", "types", "tests", "docs", "wheel"]
+nox.options.sessions = ["lint", "types", "tests", "docs", "wheel", "instructions"]
 
 PYTHONS = ["3.11", "3.12", "3.13"]
 OF_A_WHEEL = [
@@ -89,9 +89,16 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session
+def instructions(session: nox.Session) -> None:
+    """Hold the instructions that a message takes against their budget: the same on any machine."""
+    session.install(".[all]")
+    session.run("python", "tests/benchmarks/instructions.py", *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Measure memory and speed, side by side in one run; figures to standard output."""
-    session.install(".[all]", *group("test"))  # Playwright, for the page of the sandbox
+    session.install(".[all]", *group("bench"))
     for script in sorted(Path("tests/benchmarks").glob("[!_]*.py")):
         session.run("python", str(script), *session.posargs)
 
