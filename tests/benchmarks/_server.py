@@ -22,7 +22,7 @@ LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 TO = re.compile(rb'"to": *"(\d{12})"')
 
 
-class _Connection(asyncio.Protocol):
+class ServedConnection(asyncio.Protocol):
     """Answers each complete request, for the recipient that it names."""
 
     def __init__(self, latency: float) -> None:
@@ -42,11 +42,18 @@ class _Connection(asyncio.Protocol):
                 return
             to = TO.search(self._buffer, end, total)
             self._buffer = self._buffer[total:]
-            answer = ANSWER.replace(RECIPIENT, to[1]) if to else ANSWER
-            if self._latency:
-                asyncio.get_running_loop().call_later(self._latency, self._transport.write, answer)
-            else:
-                self._transport.write(answer)
+            self.reply(to[1] if to else RECIPIENT)
+
+    def reply(self, recipient: bytes) -> None:
+        """Answer a request that was read in full."""
+        self.write(ANSWER.replace(RECIPIENT, recipient))
+
+    def write(self, answer: bytes) -> None:
+        """Write an answer, when it is time."""
+        if self._latency:
+            asyncio.get_running_loop().call_later(self._latency, self._transport.write, answer)
+        else:
+            self._transport.write(answer)
 
 
 @contextmanager
@@ -64,7 +71,7 @@ def serving(*, latency: float = 0.0) -> Iterator[str]:
 
 async def _serve(latency: float) -> None:
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: _Connection(latency), "127.0.0.1", 0)
+    server = await loop.create_server(lambda: ServedConnection(latency), "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)  # noqa: T201  # read by the parent
     await loop.run_in_executor(None, sys.stdin.read)
     server.close()
