@@ -34,6 +34,10 @@ logger = logging.getLogger("multiwhats_async")
 LEAST_SECONDS: Final = 1.0
 """An attempt with less time than this ends in doubt more often than in an answer."""
 
+OVERLOADED: Final = 503
+"""RFC 9110, 15.6.4: of a server that has too much to do. Without a Retry-After it does not say what
+became of the message, but how many more it takes."""
+
 HOOK_SECONDS: Final = 5.0
 """How long a hook may take once its call was cancelled: the outcome is still told."""
 
@@ -173,7 +177,7 @@ class Deliverer:
             finally:
                 self._pace.release(work)
             if work.throttled:
-                await self._pace.postpone(work.sender, work.proposal)
+                await self._pace.postpone(work.sender, work.hold)
             if self._on_attempt:  # only now: a slow hook must not keep the place
                 await _tell(self._on_attempt, attempt)
             delay = await self._plan(work)
@@ -293,19 +297,29 @@ class Deliverer:
     def _note(self, work: Work, result: Answer | Silence, started: float) -> None:
         """Tell the pace what the attempt came to, at once: others must not knock meanwhile."""
         error = work.verdict.error
+        status = result.status if isinstance(result, Answer) else None
         work.throttled = throttled = error is not None and is_later(error)
+        overloaded = throttled or status == OVERLOADED
         self._pace.note(
             work,
-            answered=isinstance(result, Answer) and result.status < 500,  # noqa: PLR2004  # 5xx
+            answered=throttled or (status is not None and status < 500),  # noqa: PLR2004  # 5xx
             started=started,
-            throttled=throttled,
-            silent=isinstance(result, Silence),
+            overloaded=overloaded,
+            silent=status is None,
         )
         if error is not None:
             work.proposal = self._policy.delay(error, work.attempts, self._random)
-            if throttled:
-                until = self._clock() + work.proposal
-                self._pace.pause.extend(until, "the server asked to come back later")
+            if overloaded:
+                work.hold = self._hold(error, started)
+
+    def _hold(self, error: SendError, started: float) -> float:
+        """Have the whole client hold, since the server has too much to do; return the seconds."""
+        pause, now = self._pace.pause, self._clock()
+        # One jitter a bad moment: of a hundred the longest would be as long as there is, always.
+        random = self._random if pause.refuse(started=started, now=now) else float
+        seconds = self._policy.hold(error, pause.refusals, random)
+        pause.extend(now + seconds, "the server asked to come back later")
+        return seconds
 
     async def _plan(self, work: Work) -> float | None:
         """Return the seconds after which to attempt again, or None for no more."""

@@ -24,6 +24,13 @@ CUT_BY_SILENCE: Final = 0.9
 CUT_BY_THROTTLE: Final = 0.5
 """As Netflix's concurrency limits and TCP do: a little for slowness, half for a refusal."""
 
+KNEE: Final = 0.9
+"""Up to this share of what was too much the limit comes back at once, as in TCP's CUBIC. By one a
+round trip it would be three quarters of what the server takes, on average."""
+
+STEP: Final = 0.1
+"""The most that one success adds beyond: one more of four would be too much for a small server."""
+
 POSTPONE_SECONDS: Final = 2.0
 """How long telling the others to hold may take: this process holds already."""
 
@@ -32,23 +39,25 @@ class AdaptiveLimit:
     """The number of attempts at once, by additive increase and multiplicative decrease.
 
     Until the first cut it grows by one with every success, so that it doubles in a round trip,
-    as TCP's slow start does; after that by one with every full round of successes.
+    as TCP's slow start does. After a cut it does so up to its knee, and from there grows by one
+    with every full round of successes. The knee is a little below where it was cut; where it was
+    cut on the way there, the server takes less than before, and it grows slowly at once.
 
     Args:
         ceiling: The user's limit, never exceeded.
     """
 
-    __slots__ = ("_ceiling", "_cut_at", "_seeking", "value")
+    __slots__ = ("_ceiling", "_cut_at", "_knee", "value")
 
     def __init__(self, ceiling: int) -> None:
         self._ceiling = ceiling
         self.value: float = float(min(FIRST_LIMIT, ceiling))
-        self._seeking = True
+        self._knee = float("inf")
         self._cut_at = float("-inf")
 
     def grow(self) -> None:
         """Note a success."""
-        step = 1.0 if self._seeking else 1.0 / self.value
+        step = 1.0 if self.value < self._knee else min(STEP, 1.0 / self.value)
         self.value = min(float(self._ceiling), self.value + step)
 
     def cut(self, factor: float, *, started: float, now: float) -> None:
@@ -60,9 +69,9 @@ class AdaptiveLimit:
                 new, else one bad moment of 100 attempts would count 100 times.
             now: The time.
         """
-        if started < self._cut_at:
+        if started <= self._cut_at:
             return
-        self._seeking = False
+        self._knee = self.value * (KNEE if self.value >= self._knee else factor)
         self._cut_at = now
         self.value = max(1.0, self.value * factor)
 
@@ -85,7 +94,7 @@ class Concurrency:
         self._apply()
 
     def cut(self, factor: float, *, started: float, now: float) -> None:
-        """Note a throttled attempt, or one without an answer."""
+        """Note a refused attempt, or one without an answer."""
         self.limit.cut(factor, started=started, now=now)
         self._apply()
 
@@ -102,11 +111,30 @@ class Pause:
     whichever request finishes first.
     """
 
-    __slots__ = ("because", "until")
+    __slots__ = ("_refused_at", "because", "refusals", "until")
 
     def __init__(self) -> None:
         self.until: float = float("-inf")
         self.because: str = ""
+        self.refusals: int = 0
+        self._refused_at = float("-inf")
+
+    def refuse(self, *, started: float, now: float) -> bool:
+        """Note that the server has too much to do; tell whether that is news.
+
+        It is none where the attempt began before the last time: a hundred that were under way
+        together are one bad moment. ``refusals`` counts these, less what was answered.
+        """
+        if started <= self._refused_at:
+            return False
+        self._refused_at = now
+        self.refusals += 1
+        return True
+
+    def relent(self) -> None:
+        """Note that the server answered an attempt: something gets through."""
+        if self.refusals:
+            self.refusals -= 1
 
     def extend(self, until: float, because: str) -> None:
         """Pause until a point in time, unless a longer pause holds already."""
@@ -294,7 +322,7 @@ class Pace:
         self.breaker = breaker
         self._clock = clock
         self._sleep = sleep
-        self._probe_ended = anyio.Event()
+        self._breaker_moved = anyio.Event()
         self.without_rate: RateError | None = None
 
     @property
@@ -372,7 +400,8 @@ class Pace:
         self.concurrency.limiter.release_on_behalf_of(borrower)
         if self.breaker is not None and self.breaker.is_probing:
             self.breaker.release(borrower)
-            self._wake_after(self.breaker)
+            if not self.breaker.is_probing:
+                self._wake()
 
     async def _wait_until_open(self, longest: float | None) -> bool:
         """Wait for the pause and for the breaker; tell whether that was worth while."""
@@ -384,12 +413,11 @@ class Pace:
                 if longest is not None and paused > longest:
                     return False
                 await self._sleep(paused)
-            elif held is None:
-                await self._probe_ended.wait()
-            elif held:
-                await self._sleep(held)
-            else:
+            elif held == 0:
                 return True
+            else:  # an answer that comes late may end it sooner
+                with anyio.move_on_after(held):
+                    await self._breaker_moved.wait()
 
     def _may_begin(self, borrower: object) -> bool:
         now = self._clock()
@@ -398,32 +426,33 @@ class Pace:
         return self.breaker is None or self.breaker.take(borrower, now)
 
     def note(
-        self, borrower: object, *, answered: bool, started: float, throttled: bool, silent: bool
+        self, borrower: object, *, answered: bool, started: float, overloaded: bool, silent: bool
     ) -> None:
         """Take the result of one attempt.
 
         Args:
             borrower: Who made it.
-            answered: Whether the server gave an answer that speaks of this message (no 5xx).
+            answered: Whether the server gave an answer that speaks of this message: "later", or
+                no 5xx.
             started: When the attempt began.
-            throttled: Whether the server said "later".
+            overloaded: Whether the server said that it has too much to do.
             silent: Whether there was no answer at all.
         """
         now = self._clock()
-        if throttled:
+        if overloaded:
             self.concurrency.cut(CUT_BY_THROTTLE, started=started, now=now)
         elif silent:
             self.concurrency.cut(CUT_BY_SILENCE, started=started, now=now)
         elif answered:
             self.concurrency.grow()
+            self.pause.relent()
         if self.breaker is not None:
-            was_probing = self.breaker.is_probing
-            self.breaker.note(borrower, answered=answered or throttled, now=now)
-            if was_probing:
-                self._wake_after(self.breaker)
+            open_until = self.breaker.open_until
+            self.breaker.note(borrower, answered=answered, now=now)
+            if self.breaker.open_until != open_until:
+                self._wake()
 
-    def _wake_after(self, breaker: BreakerState) -> None:
-        """Let those look again who wait for the probe, where it has ended."""
-        if not breaker.is_probing:
-            ended, self._probe_ended = self._probe_ended, anyio.Event()
-            ended.set()
+    def _wake(self) -> None:
+        """Let those look again whom the breaker holds."""
+        moved, self._breaker_moved = self._breaker_moved, anyio.Event()
+        moved.set()

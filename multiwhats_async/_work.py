@@ -26,6 +26,7 @@ class Work:
     unknown_attempts: int = 0
     doubt: Verdict | None = None
     proposal: float = 0.0
+    hold: float = 0.0
     throttled: bool = False
     flight: Flight | None = None
     _verdict: Verdict | None = None

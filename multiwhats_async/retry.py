@@ -81,7 +81,8 @@ class RetryPolicy:
         base: The first delay is between 0 and this; the range doubles with every attempt.
         cap: The range never exceeds this.
         throttled_attempts: Attempts in all for one that the server answered with "later".
-        throttled_base: As ``base``, for those.
+        throttled_base: As ``base``, for those. Where the server does not say when to come back,
+            the client's other messages hold for a tenth of it, doubled while none gets through.
         throttled_cap: As ``cap``, for those.
         max_retry_after: The longest ``Retry-After`` that a single message waits for. A longer
             one pauses a bulk run and fails a single message.
@@ -147,6 +148,21 @@ class RetryPolicy:
             # The server's word is the least; the jitter keeps the waiting from coming as one.
             return jitter if error.retry_after is None else error.retry_after + random()
         return random() * _doubled(self.base, attempts, self.cap)
+
+    def hold(self, error: SendError, refusals: int, random: Callable[[], float]) -> float:
+        """Return the seconds for which nothing at all is sent after a server had too much to do.
+
+        Where it does not say until when, all hold for a tenth of what the refused message waits:
+        it takes the others, only not so many at once. That doubles while nothing gets through.
+
+        Args:
+            error: Its answer.
+            refusals: How often in a row it said so; see ``Pause.refuse``.
+            random: Gives numbers from 0 to 1.
+        """
+        if error.retry_after is None:
+            return random() * _doubled(self.throttled_base / 10, refusals, self.throttled_cap)
+        return error.retry_after + random() * min(1.0, error.retry_after / 10)
 
     def heed(self, answer: object, details: RetryDetails, fallback: float) -> float | None:
         """Return the delay that ``should_retry``'s answer stands for, or None for no retry.

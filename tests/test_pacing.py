@@ -266,14 +266,14 @@ async def test_all_wait_while_one_probes() -> None:
     breaker = answered_once(in_a_row=1)
     paces = pace(breaker=breaker)
     now = anyio.current_time()
-    paces.note("one", answered=False, started=now, throttled=False, silent=False)
+    paces.note("one", answered=False, started=now, overloaded=False, silent=False)
     begun: list[float] = []
 
     async def attempt(name: object) -> None:
         await paces.acquire(name, "a")
         begun.append(anyio.current_time() - now)
         await anyio.sleep(2)
-        paces.note(name, answered=True, started=now, throttled=False, silent=False)
+        paces.note(name, answered=True, started=now, overloaded=False, silent=False)
         paces.release(name)
 
     async with anyio.create_task_group() as tasks:
@@ -297,8 +297,8 @@ async def test_results_steer_the_number_of_places() -> None:
     """Answers open, "later" halves, silence takes a tenth."""
     paces = pace()
     tokens = []
-    for result in ({"answered": True}, {"throttled": True}, {"silent": True}, {}):
-        fields = {"answered": False, "throttled": False, "silent": False} | result
+    for result in ({"answered": True}, {"overloaded": True}, {"silent": True}, {}):
+        fields = {"answered": False, "overloaded": False, "silent": False} | result
         for _ in range(36 if "answered" in result else 1):
             await anyio.sleep(1)
             paces.note("one", started=anyio.current_time(), **fields)
@@ -310,10 +310,66 @@ async def test_a_released_probe_wakes_the_others() -> None:
     """One of them probes instead."""
     breaker = answered_once(in_a_row=1)
     paces = pace(breaker=breaker)
-    paces.note("one", answered=False, started=0.0, throttled=False, silent=False)
+    paces.note("one", answered=False, started=0.0, overloaded=False, silent=False)
     await paces.acquire("probe", "a")
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(paces.acquire, "second", "a")
         await anyio.sleep(1)
         paces.release("probe")
     assert paces.concurrency.limiter.borrowed_tokens == 1
+
+
+def cut_at_100() -> AdaptiveLimit:
+    """Return a limit that has found out, and was cut at 100."""
+    limit = AdaptiveLimit(100)
+    for second in (1.0, 2.0):
+        for _ in range(10_000):
+            limit.grow()
+        limit.cut(0.5, started=second, now=second)
+    return limit
+
+
+def test_after_a_cut_the_limit_is_soon_back_at_nine_tenths() -> None:
+    """Within a round trip; from there it grows slowly."""
+    limit = cut_at_100()
+    assert limit.value == 50
+    for _ in range(40):
+        limit.grow()
+    assert limit.value == 90
+    limit.grow()
+    assert limit.value == pytest.approx(90 + 1 / 90)
+
+
+def test_a_cut_on_the_way_back_forgets_what_was_too_much() -> None:
+    """The server takes less than before: no second rush to where it was."""
+    limit = cut_at_100()
+    limit.cut(0.5, started=3.0, now=3.0)
+    assert limit.value == 25
+    limit.grow()
+    assert limit.value == pytest.approx(25 + 1 / 25)
+
+
+def test_a_bad_moment_is_one_refusal_and_each_answer_takes_one_back() -> None:
+    """However many were under way, and however many are answered."""
+    pause = Pause()
+    assert pause.refuse(started=0.0, now=1.0)
+    assert not pause.refuse(started=0.5, now=1.1)
+    assert not pause.refuse(started=1.0, now=1.2)
+    assert pause.refuse(started=1.5, now=2.0)
+    assert pause.refusals == 2
+    for _ in range(3):
+        pause.relent()
+    assert pause.refusals == 0
+
+
+async def test_a_breaker_that_closes_early_lets_all_go_at_once() -> None:
+    """An answer that comes late ends the hold also for those who wait it out already."""
+    paces = pace(breaker=answered_once(in_a_row=1))
+    paces.note("one", answered=False, started=0.0, overloaded=False, silent=False)
+    began = anyio.current_time()
+    async with anyio.create_task_group() as tasks:
+        for number in range(3):
+            tasks.start_soon(paces.acquire, number, "a")
+        await anyio.sleep(1)
+        paces.note("one", answered=True, started=0.0, overloaded=False, silent=False)
+    assert anyio.current_time() - began == pytest.approx(1)

@@ -115,6 +115,19 @@ def details(error: SendError, delay: float | None) -> RetryDetails:
     )
 
 
+def test_a_hold_is_short_and_doubles_while_nothing_gets_through() -> None:
+    """A tenth of what the refused message waits; or what the server says, and a tenth more."""
+    policy = RetryPolicy()
+    bare = RateLimitedError("x")
+    holds = [policy.hold(bare, refusals, lambda: 1.0) for refusals in (1, 2, 3, 20)]
+    assert holds == [0.1, 0.2, 0.4, 20.0]
+    asked = [
+        policy.hold(RateLimitedError("x", retry_after=seconds), 9, lambda: 0.5)
+        for seconds in (0, 4, 60)
+    ]
+    assert asked == [0.0, 4.2, 60.5]
+
+
 @pytest.mark.parametrize(
     ("answer", "delay", "expected"),
     [

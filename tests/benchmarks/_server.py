@@ -44,7 +44,7 @@ def shaped(shape: str) -> bytes:
     return HEADS[shape] % len(BODY) + BODY
 
 
-class _Connection(asyncio.Protocol):
+class ServedConnection(asyncio.Protocol):
     """Answers each complete request, for the recipient that it names."""
 
     def __init__(self, answer: bytes, latency: float) -> None:
@@ -65,11 +65,18 @@ class _Connection(asyncio.Protocol):
                 return
             to = TO.search(self._buffer, end, total)
             self._buffer = self._buffer[total:]
-            answer = (to[1] if to else RECIPIENT).join(self._parts)
-            if self._latency:
-                asyncio.get_running_loop().call_later(self._latency, self._transport.write, answer)
-            else:
-                self._transport.write(answer)
+            self.reply(to[1] if to else RECIPIENT)
+
+    def reply(self, recipient: bytes) -> None:
+        """Answer a request that was read in full."""
+        self.write(recipient.join(self._parts))
+
+    def write(self, answer: bytes) -> None:
+        """Write an answer, when it is time."""
+        if self._latency:
+            asyncio.get_running_loop().call_later(self._latency, self._transport.write, answer)
+        else:
+            self._transport.write(answer)
 
 
 def pin(core: int) -> None:
@@ -118,7 +125,7 @@ def certified() -> Iterator[tuple[Path, ssl.SSLContext]]:
 async def _serve(answer: bytes, latency: float, context: ssl.SSLContext | None) -> None:
     loop = asyncio.get_running_loop()
     server = await loop.create_server(
-        lambda: _Connection(answer, latency), "127.0.0.1", 0, ssl=context, backlog=2048
+        lambda: ServedConnection(answer, latency), "127.0.0.1", 0, ssl=context, backlog=2048
     )
     print(server.sockets[0].getsockname()[1], flush=True)  # noqa: T201  # read by the parent
     await loop.run_in_executor(None, sys.stdin.read)
