@@ -96,7 +96,9 @@ class StreaqQueue:
         **options: Any,
     ) -> "_Worker":
         """Return a worker of this queue, which lasts as long as its connection."""
-        return _Worker(chunks, stopping, redis_url=self._url.reveal(), queue_name=self.name, **options)
+        return _Worker(
+            chunks, stopping, redis_url=self._url.reveal(), queue_name=self.name, **options
+        )
 
 
 class _Worker(Worker[Any]):

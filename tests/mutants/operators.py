@@ -135,12 +135,15 @@ def _changes(node: ast.AST) -> Iterator[Change]:
         yield from _constants(node)
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in NAMES:
         yield _with("func", ast.Name(NAMES[node.func.id], ast.Load()))
+    if isinstance(node, ast.stmt):
+        yield from _statements(node)
+
+
+def _statements(node: ast.stmt) -> Iterator[Change]:
     if isinstance(node, ast.Return) and node.value is not None and not _is_none(node.value):
         yield _with("value", ast.Constant(None))
-    if isinstance(node, ast.Break):
-        yield lambda _: ast.Continue()
-    if isinstance(node, ast.Continue):
-        yield lambda _: ast.Break()
+    if isinstance(node, ast.Break | ast.Continue):
+        yield lambda found: ast.Continue() if isinstance(found, ast.Break) else ast.Break()
     if _can_go(node):
         yield lambda _: ast.Pass()
 

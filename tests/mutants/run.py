@@ -1,11 +1,17 @@
 """Mutation testing: change a module in small wrong ways, and see that its tests notice.
 
 ``nox -s mutants`` runs all that ``[tool.mutants]`` in pyproject.toml names; with the names of
-modules only those: ``nox -s mutants -- retry.py _evidence.py``. ``--list`` only counts.
+modules only those: ``nox -s mutants -- retry.py _evidence.py``. A change that no test notices is a
+failure, unless ``explained.toml`` says why none can.
 
 A changed module is never written down. Each is loaded in a fresh child, forked from a process that
 has imported third parties and nothing of ours: so no thread, loop or connection of an earlier test
 is inherited. A test that no longer ends counts as one that has noticed.
+
+It is our own because the tools at hand do not fit: mutmut 3 changes functions only (the retry
+policy is made of fields), wraps coroutine functions in plain ones (its issue 454), and forks after
+it has run the tests, so that async tests hang (its issue 578); cosmic-ray starts an interpreter
+for each change, which is most of the time here, and writes the changes into the checkout.
 """
 
 import argparse
@@ -26,8 +32,9 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from types import CodeType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
+import attrs
 import hypothesis
 import pytest
 from operators import Mutant, mutants_of
@@ -35,6 +42,7 @@ from operators import Mutant, mutants_of
 ROOT: Final = Path(__file__).parents[2]
 PACKAGE: Final = "multiwhats_async"
 EXPLAINED: Final = Path(__file__).with_name("explained.toml")
+
 THIRD_PARTIES: Final = (
     "anyio.pytest_plugin",
     "anyio._backends._asyncio",
@@ -48,8 +56,10 @@ THIRD_PARTIES: Final = (
 )
 """Imported once. None of them starts a thread or opens a connection when it is imported."""
 
-EARLY: Final = "ignore::pytest.PytestAssertRewriteWarning"
-"""A plugin that was imported early has no asserts that anybody waits to read."""
+OPTIONS: Final = (
+    *("-x", "-q", "-p", "no:cacheprovider", "-p", "no:schemathesis", "--rootdir", str(ROOT)),
+    *("-W", "ignore::pytest.PytestAssertRewriteWarning"),  # of what was imported before
+)
 
 PATIENCE: Final = 3.0
 """How many times as long as without a change the tests may take."""
@@ -62,7 +72,7 @@ class Loader(importlib.machinery.SourceFileLoader):
         super().__init__(fullname, path)
         self._tree = tree
 
-    def get_code(self, fullname: str) -> CodeType:
+    def get_code(self, _: str) -> CodeType:
         code: CodeType = compile(self._tree, self.path, "exec")
         return code
 
@@ -70,9 +80,10 @@ class Loader(importlib.machinery.SourceFileLoader):
 class Finder(importlib.abc.MetaPathFinder):
     """Finds one module of the package in its changed form."""
 
-    def __init__(self, fullname: str, path: Path, tree: ast.Module) -> None:
-        self._fullname = fullname
-        self._loader = Loader(fullname, str(path), tree)
+    def __init__(self, path: Path, tree: ast.Module) -> None:
+        name = str(path.relative_to(ROOT).with_suffix(""))
+        self._fullname = name.replace("/", ".")
+        self._loader = Loader(self._fullname, str(path), tree)
 
     def find_spec(self, fullname: str, *_: object) -> Any:
         if fullname != self._fullname:
@@ -80,94 +91,105 @@ class Finder(importlib.abc.MetaPathFinder):
         return importlib.util.spec_from_loader(fullname, self._loader)
 
 
-class Trial(NamedTuple):
-    """A child that runs the tests against one change."""
+@attrs.define
+class Trials:
+    """The changes of one module against its tests, some at once.
 
-    mutant: Mutant
-    ends: float
+    Attributes:
+        path: The module.
+        arguments: Its tests, as pytest takes them.
+        until: When no further one is begun.
+        begun: How many were.
+        noticed: How many the tests noticed.
+        hung: How many kept a test from ending.
+        survived: What no test noticed.
+    """
 
+    path: Path
+    arguments: Sequence[str]
+    until: float
+    begun: int = 0
+    noticed: int = 0
+    hung: int = 0
+    survived: list[Mutant] = attrs.field(factory=list)
+    _running: dict[int, tuple[Mutant, float]] = attrs.field(factory=dict)
 
-class Result(NamedTuple):
-    """What became of a module's changes."""
-
-    killed: int
-    hung: int
-    survived: list[Mutant]
-
-
-def run_module(name: str, arguments: Sequence[str], *, jobs: int, start: int, until: float) -> Result:
-    """Run a module's tests against each of its changes."""
-    path = ROOT / PACKAGE / name
-    fullname = f"{PACKAGE}.{name.removesuffix('.py').replace('/', '.')}"
-    source = path.read_text("utf-8")
-    whole = Mutant("as it is", 0, ast.parse(source))
-    began = time.monotonic()
-    pid = _start(whole, fullname, path, arguments)
-    if os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) != 0:
-        raise SystemExit(f"{name}: its tests fail without any change")
-    patience = PATIENCE * (time.monotonic() - began) * jobs + 5
-    waiting: Iterator[Mutant] = islice(mutants_of(source), start, None)
-    running: dict[int, Trial] = {}
-    begun = killed = hung = 0
-    survived: list[Mutant] = []
-    more = True
-    while more or running:
-        while more and len(running) < jobs:
-            mutant = next(waiting, None)
-            if mutant is None or time.monotonic() > until:
-                more = False
-                if mutant is not None:
-                    print(f"{name}: out of time after {start + begun} changes")
+    def run(self, mutants: Iterator[Mutant], *, jobs: int) -> None:
+        """Run the tests against each change."""
+        began = time.monotonic()
+        unchanged = Mutant("as it is", 0, ast.parse(self.path.read_text("utf-8")))
+        _, status = os.waitpid(self._start(unchanged), 0)
+        if os.waitstatus_to_exitcode(status):
+            raise SystemExit(f"{self.path.name}: its tests fail without any change")
+        patience = PATIENCE * (time.monotonic() - began) * jobs + 5
+        for mutant in mutants:
+            while len(self._running) >= jobs:
+                self._look()
+            if time.monotonic() > self.until:
                 break
-            begun += 1
-            pid = _start(mutant, fullname, path, arguments)
-            running[pid] = Trial(mutant, time.monotonic() + patience)
-        for pid, trial in list(running.items()):
+            self._running[self._start(mutant)] = (mutant, time.monotonic() + patience)
+            self.begun += 1
+        while self._running:
+            self._look()
+
+    def _look(self) -> None:
+        """See which children have ended, and end those that do not."""
+        time.sleep(0.02)
+        for pid, (mutant, ends) in list(self._running.items()):
             done, status = os.waitpid(pid, os.WNOHANG)
-            if done:
-                del running[pid]
-                if os.waitstatus_to_exitcode(status) == 0:
-                    survived.append(trial.mutant)
-                    print(f"{name}:{trial.mutant.line} survives  {trial.mutant.name}", flush=True)
-                else:
-                    killed += 1
-            elif time.monotonic() > trial.ends:
+            if not done and time.monotonic() < ends:
+                continue
+            del self._running[pid]
+            if not done:
                 os.killpg(pid, signal.SIGKILL)
                 os.waitpid(pid, 0)
-                del running[pid]
-                hung += 1
-        time.sleep(0.02)
-    return Result(killed, hung, survived)
+                self.hung += 1
+            elif os.waitstatus_to_exitcode(status):
+                self.noticed += 1
+            else:
+                self.survived.append(mutant)
 
-
-def _start(mutant: Mutant, fullname: str, path: Path, arguments: Sequence[str]) -> int:
-    """Fork a child that runs the tests against a change; return its process id."""
-    sys.stdout.flush()
-    pid = os.fork()
-    if pid:
-        return pid
-    os.setsid()
-    status = 1
-    try:
-        silence = os.open(os.devnull, os.O_WRONLY)
-        if not os.environ.get("MUTANTS_LOUD"):
-            os.dup2(silence, 1)
-            os.dup2(silence, 2)
-        sys.meta_path.insert(0, Finder(fullname, path, mutant.tree))
-        options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:schemathesis", "--rootdir", str(ROOT), "-W", EARLY]
-        with tempfile.TemporaryDirectory() as folder:
-            status = int(pytest.main([*options, "--basetemp", f"{folder}/t", *arguments]))
-    except BaseException:  # noqa: BLE001  # a child must not come back into its parent's code
-        traceback.print_exc()
-    finally:
+    def _start(self, mutant: Mutant) -> int:
+        """Fork a child that runs the tests against a change; return its process id."""
         sys.stdout.flush()
-        os._exit(status)
+        pid = os.fork()
+        if pid:
+            return pid
+        os.setsid()
+        status = 1
+        try:
+            silence = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(silence, 1)
+            sys.meta_path.insert(0, Finder(self.path, mutant.tree))
+            with tempfile.TemporaryDirectory() as folder:
+                options = [*OPTIONS, "--basetemp", f"{folder}/tests"]
+                status = int(pytest.main([*options, *self.arguments]))
+        except BaseException:  # noqa: BLE001  # a child must not go on in its parent's code
+            traceback.print_exc()
+        finally:
+            os._exit(status)
 
 
-def explained() -> dict[str, dict[str, str]]:
-    """Return the changes that no test can notice, with the reason, by module."""
-    found: dict[str, dict[str, str]] = tomllib.loads(EXPLAINED.read_text("utf-8"))
-    return found
+def judge(name: str, trials: Trials, *, whole: bool) -> int:
+    """Tell what became of a module's changes; return how much is wrong with that."""
+    reasons = tomllib.loads(EXPLAINED.read_text("utf-8")).get(name, {})
+    survived = {mutant.name for mutant in trials.survived}
+    unexplained = [mutant for mutant in trials.survived if mutant.name not in reasons]
+    for mutant in unexplained:
+        say(f"{name}:{mutant.line} unnoticed: {mutant.name}")
+    stale = sorted(reasons.keys() - survived) if whole else []
+    for gone in stale:
+        say(f"{name} explained, but noticed or gone: {gone}")
+    say(
+        f"{name}: {trials.begun} changes, {trials.noticed} noticed, {trials.hung} without end, "
+        f"{len(survived) - len(unexplained)} explained, {len(unexplained)} unnoticed"
+    )
+    return len(unexplained) + len(stale)
+
+
+def say(line: str) -> None:
+    """Print a line at once."""
+    print(line, flush=True)  # noqa: T201  # a program that prints what it found
 
 
 def main() -> int:
@@ -175,13 +197,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("modules", nargs="*", help="such as retry.py; all by default")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--seconds", type=float, default=float("inf"), help="then stop")
     parser.add_argument("--start", type=int, default=0, help="pass over so many changes")
-    parser.add_argument("--list", action="store_true", help="only count the changes")
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="then begin no more")
     options = parser.parse_args()
-    settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["mutants"]
     os.chdir(ROOT)
     sys.path.insert(0, str(ROOT))
+    settings = tomllib.loads(Path("pyproject.toml").read_text("utf-8"))["tool"]["mutants"]
     for name in THIRD_PARTIES:
         importlib.import_module(name)
     # The same examples for every change, and none that an earlier one has left behind.
@@ -191,24 +212,14 @@ def main() -> int:
     until = time.monotonic() + options.seconds
     bad = 0
     for name in options.modules or settings:
-        if options.list:
-            source = (ROOT / PACKAGE / name).read_text("utf-8")
-            print(f"{name}: {sum(1 for _ in mutants_of(source))}")
-            continue
-        reasons = explained().get(name, {})
-        result = run_module(name, settings[name], jobs=options.jobs, start=options.start, until=until)
-        survived = {mutant.name for mutant in result.survived}
-        unexplained = survived - reasons.keys()
-        total = result.killed + result.hung + len(survived)
-        print(
-            f"{name}: {total} changes, {result.killed} noticed, {result.hung} no longer end, "
-            f"{len(survived) - len(unexplained)} explained, {len(unexplained)} unexplained",
-            flush=True,
-        )
-        for gone in sorted(reasons.keys() - survived) if until == float("inf") and not options.start else ():
-            print(f"{name}: explained, but noticed or gone: {gone}")
-            bad += 1
-        bad += len(unexplained)
+        path = ROOT / PACKAGE / name
+        mutants = islice(mutants_of(path.read_text("utf-8")), options.start, None)
+        trials = Trials(path, settings[name], until)
+        trials.run(mutants, jobs=options.jobs)
+        is_cut = time.monotonic() > until
+        bad += judge(name, trials, whole=not options.start and not is_cut)
+        if is_cut:
+            say(f"{name}: out of time after {options.start + trials.begun} changes")
     return 1 if bad else 0
 
 
