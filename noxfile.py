@@ -60,6 +60,7 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check", "--quiet", "--output-format", "concise", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("lint-imports", "--no-logo")
+    session.run("bandit", "--quiet", "--configfile", "pyproject.toml", "-r", "multiwhats_async")
 
 
 @nox.session
@@ -76,6 +77,23 @@ def docs(session: nox.Session) -> None:
     """Run every example of the README and the documentation."""
     session.install("-e", ".[all]", *group("test"))
     session.run("pytest", "-q", "tests/test_docs.py")
+
+
+@nox.session
+def audit(session: nox.Session) -> None:
+    """Ask whether anything installed has a known vulnerability. Needs pypi.org, so not by default.
+
+    What no lower bound of ours may admit is tested offline: tests/test_advisories.py.
+    """
+    session.install(".[all]", "pip-audit")
+    session.run("pip-audit", "--desc", *session.posargs)
+
+
+@nox.session
+def mutants(session: nox.Session) -> None:
+    """Change the modules that decide in small wrong ways, and see that their tests notice."""
+    session.install("-e", ".[all]", *group("test"))
+    session.run("python", "tests/mutants/run.py", *session.posargs)
 
 
 @nox.session

@@ -8,10 +8,10 @@ A changed module is never written down. Each is loaded in a fresh child, forked 
 has imported third parties and nothing of ours: so no thread, loop or connection of an earlier test
 is inherited. A test that no longer ends counts as one that has noticed.
 
-It is our own because the tools at hand do not fit: mutmut 3 changes functions only (the retry
-policy is made of fields), wraps coroutine functions in plain ones (its issue 454), and forks after
-it has run the tests, so that async tests hang (its issue 578); cosmic-ray starts an interpreter
-for each change, which is most of the time here, and writes the changes into the checkout.
+It is our own because the tools at hand do not fit: mutmut 3 changes functions only, and the retry
+policy is made of fields; it also runs the tests in the process that it forks afterwards. cosmic-ray
+writes each change into the checkout and starts an interpreter for it, which would be most of the
+time here.
 """
 
 import argparse
