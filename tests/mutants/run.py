@@ -122,15 +122,19 @@ class Trials:
         if os.waitstatus_to_exitcode(status):
             raise SystemExit(f"{self.path.name}: its tests fail without any change")
         patience = PATIENCE * (time.monotonic() - began) * jobs + 5
-        for mutant in mutants:
-            while len(self._running) >= jobs:
+        try:
+            for mutant in mutants:
+                while len(self._running) >= jobs:
+                    self._look()
+                if time.monotonic() > self.until:
+                    break
+                self._running[self._start(mutant)] = (mutant, time.monotonic() + patience)
+                self.begun += 1
+            while self._running:
                 self._look()
-            if time.monotonic() > self.until:
-                break
-            self._running[self._start(mutant)] = (mutant, time.monotonic() + patience)
-            self.begun += 1
-        while self._running:
-            self._look()
+        finally:  # where the run itself is ended, what it has begun does not go on
+            for pid in self._running:
+                os.killpg(pid, signal.SIGKILL)
 
     def _look(self) -> None:
         """See which children have ended, and end those that do not."""
@@ -148,6 +152,7 @@ class Trials:
                 self.noticed += 1
             else:
                 self.survived.append(mutant)
+                say(f"{self.path.name}:{mutant.line} survives: {mutant.name}")
 
     def _start(self, mutant: Mutant) -> int:
         """Fork a child that runs the tests against a change; return its process id."""
@@ -156,6 +161,7 @@ class Trials:
         if pid:
             return pid
         os.setsid()
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         status = 1
         try:
             silence = os.open(os.devnull, os.O_WRONLY)
@@ -176,13 +182,13 @@ def judge(name: str, trials: Trials, *, whole: bool) -> int:
     survived = {mutant.name for mutant in trials.survived}
     unexplained = [mutant for mutant in trials.survived if mutant.name not in reasons]
     for mutant in unexplained:
-        say(f"{name}:{mutant.line} unnoticed: {mutant.name}")
+        say(f"{name}:{mutant.line} unexplained: {mutant.name}")
     stale = sorted(reasons.keys() - survived) if whole else []
     for gone in stale:
         say(f"{name} explained, but noticed or gone: {gone}")
     say(
         f"{name}: {trials.begun} changes, {trials.noticed} noticed, {trials.hung} without end, "
-        f"{len(survived) - len(unexplained)} explained, {len(unexplained)} unnoticed"
+        f"{len(survived) - len(unexplained)} explained, {len(unexplained)} unexplained"
     )
     return len(unexplained) + len(stale)
 
@@ -200,6 +206,7 @@ def main() -> int:
     parser.add_argument("--start", type=int, default=0, help="pass over so many changes")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="then begin no more")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     os.chdir(ROOT)
     sys.path.insert(0, str(ROOT))
     settings = tomllib.loads(Path("pyproject.toml").read_text("utf-8"))["tool"]["mutants"]
