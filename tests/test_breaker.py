@@ -1,11 +1,21 @@
-"""The breaker's edges: what it counts, from when on, and what it forgets. Pure, with times given."""
+"""The breaker's edges: what it counts, from when on, what it forgets, and what is told of it."""
 
 from typing import Any
 
+import anyio
+import anyio.lowlevel
 import pytest
 
 from multiwhats_async import Breaker
-from multiwhats_async._pacing import POSTPONE_SECONDS, AdaptiveLimit, BreakerState, Pause
+from multiwhats_async._pacing import (
+    POSTPONE_SECONDS,
+    AdaptiveLimit,
+    BreakerState,
+    Concurrency,
+    Pace,
+    Pause,
+    RateGate,
+)
 
 
 def told(breaker: BreakerState, results: str, *, now: float = 0.0) -> BreakerState:
@@ -139,3 +149,64 @@ def test_an_attempt_that_began_with_a_cut_is_a_new_one() -> None:
 def test_how_long_others_are_told() -> None:
     """Two seconds: this process holds already."""
     assert POSTPONE_SECONDS == 2.0
+
+
+def pace_of(breaker: BreakerState | None) -> Pace:
+    """Return a pace with a breaker of its own, or without one as for single messages."""
+    return Pace(concurrency=Concurrency(4), pause=Pause(), rate=None, breaker=breaker)
+
+
+@pytest.mark.anyio
+async def test_what_a_pace_tells_of_its_breaker() -> None:
+    """Open, spent, known: each yes or no; without a breaker all are no."""
+    alone = pace_of(None)
+    assert (alone.holds, alone.is_exhausted, alone.knows_the_server) == (False, False, False)
+    new = pace_of(BreakerState(Breaker()))
+    assert (new.holds, new.is_exhausted, new.knows_the_server) == (False, False, False)
+    breaker = told(breaker_of(in_a_row=1, probes=1), "-")
+    paced = pace_of(breaker)
+    assert (paced.holds, paced.is_exhausted, paced.knows_the_server) == (True, False, True)
+    assert breaker.take(5.0)
+    told(breaker, "-", now=5.0)
+    assert paced.is_exhausted is True
+
+
+@pytest.mark.anyio
+async def test_for_how_long_a_pace_holds_and_why() -> None:
+    """The pause comes first, as it is the server's own word; then the breaker; then nothing."""
+    assert pace_of(None).held(0.0) == (None, None)
+    assert pace_of(breaker_of()).held(0.0) == (None, None)
+    paced = pace_of(told(breaker_of(in_a_row=1), "-"))
+    assert paced.held(2.0) == (3.0, "the server does not answer")
+    assert paced.held(7.0) == (0.0, "the server does not answer")
+    paced.pause.extend(4.0, "it said so")
+    assert paced.held(1.0) == (3.0, "it said so")
+    assert paced.held(4.5) == (0.5, "the server does not answer")
+
+
+@pytest.mark.anyio
+async def test_a_pause_that_is_too_long_is_told_as_no() -> None:
+    """Neither waited for nor passed over."""
+    paced = pace_of(None)
+    paced.pause.extend(anyio.current_time() + 100, "it said so")
+    assert await paced.acquire(object(), "a", longest=1.0) is False
+
+
+@pytest.mark.anyio
+async def test_a_stop_does_not_keep_a_hold_from_the_others() -> None:
+    """They are told to hold even where the one who tells them is being cancelled."""
+    held: list[float] = []
+
+    class Limiter:
+        async def reserve(self, _: str) -> float:
+            return 0.0
+
+        async def postpone(self, _: str, seconds: float) -> None:
+            await anyio.lowlevel.checkpoint()
+            held.append(seconds)
+
+    gate = RateGate(Limiter())
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        await gate.postpone("a", 7.0, now=0.0)
+    assert held == [7.0]

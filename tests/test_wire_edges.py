@@ -20,6 +20,8 @@ from multiwhats_async._wire import (
     read_result,
 )
 
+DOUBT = "The server answered 200 for the message to ••••••••7766 (it may have gone out): "
+
 
 def test_what_is_documented_and_what_is_ours() -> None:
     """The endpoint is the vendor's; the limits are those that the documentation names."""
@@ -133,13 +135,11 @@ def test_silence_in_words(certainty: Certainty, text: str) -> None:
         ),
         (
             Answer(status=200),
-            "The server answered 200 for the message to ••••••••7766 (it may have gone out): "
-            "the record was lost: ",
+            f"{DOUBT}the record was lost: ",
         ),
         (
             Answer(status=200, body=b""),
-            "The server answered 200 for the message to ••••••••7766 (it may have gone out): "
-            "the answer is no JSON: (empty)",
+            f"{DOUBT}the answer is no JSON: (empty)",
         ),
     ],
 )

@@ -204,6 +204,7 @@ def main() -> int:
     parser.add_argument("modules", nargs="*", help="such as retry.py; all by default")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--start", type=int, default=0, help="pass over so many changes")
+    parser.add_argument("--again", type=Path, help="only what survived, by an earlier output")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="then begin no more")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
@@ -220,11 +221,15 @@ def main() -> int:
     bad = 0
     for name in options.modules or settings:
         path = ROOT / PACKAGE / name
-        mutants = islice(mutants_of(path.read_text("utf-8")), options.start, None)
+        mutants: Iterator[Mutant] = islice(mutants_of(path.read_text("utf-8")), options.start, None)
+        if options.again is not None:
+            lines = options.again.read_text("utf-8").splitlines()
+            told = {line.partition(" survives: ")[2] for line in lines if line.startswith(name)}
+            mutants = (mutant for mutant in mutants if mutant.name in told)
         trials = Trials(path, settings[name], until)
         trials.run(mutants, jobs=options.jobs)
         is_cut = time.monotonic() > until
-        bad += judge(name, trials, whole=not options.start and not is_cut)
+        bad += judge(name, trials, whole=not (options.start or options.again or is_cut))
         if is_cut:
             say(f"{name}: out of time after {options.start + trials.begun} changes")
     return 1 if bad else 0
