@@ -70,6 +70,7 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check", "--quiet", "--output-format", "concise", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("lint-imports", "--no-logo")
+    session.run("bandit", "--quiet", "--configfile", "pyproject.toml", "-r", "multiwhats_async")
 
 
 @nox.session
@@ -93,6 +94,23 @@ def instructions(session: nox.Session) -> None:
     """Hold the instructions that a message takes against their budget: the same on any machine."""
     session.install(".[all]")
     session.run("python", "tests/benchmarks/instructions.py", *session.posargs)
+
+
+@nox.session
+def audit(session: nox.Session) -> None:
+    """Ask whether anything installed has a known vulnerability. Asks over the network, so not by default.
+
+    What no lower bound of ours may admit is tested offline: tests/test_advisories.py.
+    """
+    session.install(".[all]", "pip-audit")
+    session.run("pip-audit", "--desc", *session.posargs)
+
+
+@nox.session
+def mutants(session: nox.Session) -> None:
+    """Change the modules that decide in small wrong ways, and see that their tests notice."""
+    session.install("-e", ".[all]", *group("test"))
+    session.run("python", "tests/mutants/run.py", *session.posargs)
 
 
 @nox.session

@@ -22,7 +22,7 @@ from multiwhats_async.sandbox import Emulator, SandboxServer, mock_transport
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "docs" / "examples"
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").rglob("*.md"))]
 README = (ROOT / "README.md").read_text("utf-8")
 SHOWN = re.compile(r"<!-- docs/examples/(?P<name>\S+) -->\n```python\n(?P<code>.*?)```", re.DOTALL)
 
@@ -239,13 +239,15 @@ def test_links_of_the_documentation_lead_somewhere() -> None:
     assert [(page, link) for page, link in links if not (page.parent / link).exists()] == []
 
 
-def test_the_table_of_cases_names_tests_that_exist() -> None:
+def test_the_tables_of_cases_and_attacks_name_tests_that_exist() -> None:
     """A test that is renamed takes its case along."""
-    page = (ROOT / "docs" / "explanation" / "cases.md").read_text("utf-8")
-    named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", page)
-    assert len(named) > 40
-    for path, name in named:
-        assert f"def {name or 'test'}" in (ROOT / path).read_text("utf-8"), (path, name)
+    for name in ("cases.md", "security.md"):
+        page = (ROOT / "docs" / "explanation" / name).read_text("utf-8")
+        named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", page)
+        assert len(named) > 40
+        for path, test in named:
+            text = (ROOT / path).read_text("utf-8")
+            assert re.search(rf"(def|class) {test or 'test'}", text, re.IGNORECASE), (path, test)
 
 
 def test_the_readmes_test_command_is_what_ci_runs() -> None:

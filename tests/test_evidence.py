@@ -86,3 +86,17 @@ async def test_the_status_is_the_servers_and_not_the_proxys() -> None:
 async def test_an_event_that_cannot_be_read_counts_as_written(event: tuple[str, Any]) -> None:
     """The callback never raises into httpcore, and fails closed."""
     assert certainty(await trace(event)) is Certainty.UNKNOWN
+
+
+async def test_the_watcher_hears_of_every_event() -> None:
+    """After it was noted; also of one that cannot be read."""
+    heard: list[bool] = []
+    evidence = Evidence(lambda: heard.append(evidence.begun))
+    for name, info in (("connection.connect_tcp.started", {}), HEAD, (HEAD[0], {})):
+        await evidence(name, info)
+    assert heard == [False, True, True]
+
+
+def test_a_failure_proves_nothing_unless_it_says_so() -> None:
+    """What an error is silent about counts as written."""
+    assert weigh(Evidence(), Failure(cause="Error", text="")) is Certainty.UNKNOWN

@@ -196,3 +196,36 @@ def test_a_policy_of_wrong_types_is_refused(fields: dict[str, object]) -> None:
     """``resend_unknown=1`` is no way to say yes to doubling messages."""
     with pytest.raises(ConfigurationError, match=f"RetryPolicy.{next(iter(fields))}"):
         RetryPolicy(**fields)  # type: ignore[arg-type]  # wrong on purpose
+
+
+def test_the_numbers_to_start_from() -> None:
+    """They are documented, and changed on purpose only."""
+    assert RetryPolicy().to_dict() == {
+        "attempts": 4,
+        "base": 0.25,
+        "cap": 8.0,
+        "throttled_attempts": 5,
+        "throttled_base": 1.0,
+        "throttled_cap": 20.0,
+        "max_retry_after": 120.0,
+        "budget": 50.0,
+        "budget_cost": 5.0,
+        "budget_return": 0.5,
+        "deadline": None,
+        "resend_unknown": False,
+        "should_retry": False,
+    }
+    assert LONGEST_RETRY_AFTER == 24 * 60 * 60
+
+
+def test_details_hold_all_that_a_hook_needs() -> None:
+    """Under the names of the documentation."""
+    told = details(NotSentError("x"), 1.0)
+    assert told.to_dict() == {
+        "message": told.message.to_dict(),
+        "key": "k",
+        "attempts": 1,
+        "error": told.error.to_dict(),
+        "delay": 1.0,
+        "elapsed": 0.0,
+    }

@@ -108,16 +108,20 @@ def assert_no_number(text: str) -> None:
         assert number not in text
 
 
-def everything_about(error: BaseException) -> str:
-    """Return all that can be shown of an error: texts, fields, chain, frames with locals."""
+def everything_about(error: BaseException, *, besides: str = __file__) -> str:
+    """Return all that can be shown of an error: texts, fields, notes, chain, frames with locals.
+
+    But for the frames of one file: the test's own hold what is secret.
+    """
     seen: list[str] = []
     chain: list[BaseException] = [error]
     for each in chain:
         seen += [str(each), repr(each), repr(each.args), repr(vars(each))]
         told = traceback.TracebackException.from_exception(each, capture_locals=True)
-        frames = [frame for frame in told.stack if frame.filename != __file__]  # ours hold the key
+        frames = [frame for frame in told.stack if frame.filename != besides]
         seen += traceback.StackSummary.from_list(frames).format()
         chain += [more for more in (each.__cause__, each.__context__) if more is not None]
+        chain += getattr(each, "exceptions", ())
     return "\n".join(seen)
 
 

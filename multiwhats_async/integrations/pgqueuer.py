@@ -36,6 +36,7 @@ from pgqueuer.ports.driver import NotifyCallback
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
 
+from .._secret import Secret
 from ..abc import SharedLedger
 from ..campaigns import Chunk
 from ..client import AsyncMultiWhats
@@ -212,14 +213,14 @@ class _Worker:
     ) -> None:
         self._chunks = chunks
         self._queue = queue
-        self._dsn = dsn
+        self._dsn = Secret(dsn)
         self._at_once = at_once
         self._heartbeat = heartbeat
 
     async def serve(self, stopping: anyio.Event) -> None:
         """Run until told to stop, or until a connection is lost."""
         await anyio.to_thread.run_sync(self._install)
-        connect = partial(psycopg.AsyncConnection[Any].connect, self._dsn, autocommit=True)
+        connect = partial(psycopg.AsyncConnection[Any].connect, self._dsn.reveal(), autocommit=True)
         async with await connect() as connection, await connect() as listening:
             driver = _Driver(connection, listening)
             manager = QueueManager(Queries(driver))
@@ -257,5 +258,5 @@ class _Worker:
             raise RetryRequested(timedelta(seconds=delay), "the chunk could not be sent")
 
     def _install(self) -> None:
-        with psycopg.connect(self._dsn) as connection:
+        with psycopg.connect(self._dsn.reveal()) as connection:
             self._queue.install(connection)

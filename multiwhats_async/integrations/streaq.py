@@ -30,6 +30,7 @@ from streaq import StreaqRetry, Worker
 from streaq.task import Task
 from streaq.types import StreamMessage
 
+from .._secret import Secret
 from ..abc import SharedLedger
 from ..campaigns import Chunk
 from ..client import AsyncMultiWhats
@@ -61,9 +62,9 @@ class StreaqQueue:
     """
 
     def __init__(self, url: str, *, name: str = DEFAULT_NAME) -> None:
-        self._url = url
         self.name = name
         try:
+            self._url = Secret(url)
             self.worker()
         except (ValueError, TypeError, RedisError):  # its message may hold the password
             raise ConfigurationError("url is no address of a Redis server") from None
@@ -95,7 +96,9 @@ class StreaqQueue:
         **options: Any,
     ) -> "_Worker":
         """Return a worker of this queue, which lasts as long as its connection."""
-        return _Worker(chunks, stopping, redis_url=self._url, queue_name=self.name, **options)
+        return _Worker(
+            chunks, stopping, redis_url=self._url.reveal(), queue_name=self.name, **options
+        )
 
 
 class _Worker(Worker[Any]):

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
+from .._secret import Secret
 from ..errors import ConfigurationError, LedgerError, MultiWhatsError
 from ._commits import Joint, Ticket
 from ._statements import POSTGRES, Session, sql
@@ -108,17 +109,23 @@ class Address:
                 'dsn cannot be read: write "postgresql://user@host/database", and special '
                 "characters of a password as %-escapes"
             ) from None
+        password = told.pop("password", None)
+        self._password: Secret | None = Secret(str(password)) if password else None
         self.parameters: dict[str, Any] = LIVELINESS | told
-        self._password: str | None = told.get("password")
 
     def __str__(self) -> str:
         told = self.parameters
         return f"postgresql://{told.get('host', '')}/{told.get('dbname', '')}"
 
+    def reveal(self) -> dict[str, Any]:
+        """Return what psycopg connects with, the password in clear."""
+        password = self._password
+        return self.parameters | ({} if password is None else {"password": password.reveal()})
+
     def redacted(self, text: object) -> str:
         """Return a text of a lower layer on one line, without the password."""
         line = " ".join(str(text).split())
-        return line.replace(self._password, "***") if self._password else line
+        return line if self._password is None else self._password.redact(line)
 
 
 def _do_alone(ticket: Ticket[Any], session: Session) -> None:
@@ -232,15 +239,18 @@ class PostgresDatabase:
                 with connection.transaction():
                     work(Session(connection, POSTGRES))
             except self._psycopg.Error as error:
-                if not self._goes_by(error, until):
-                    raise LedgerError(self._why(error)) from None
-                logger.warning("%s; it is tried again", self._why(error))
+                goes_by = self._goes_by(error, until)
+                why = self._why(error)
             except MultiWhatsError:
                 raise
             except Exception as error:
                 raise LedgerError(f"The ledger failed: {type(error).__name__}: {error}") from error
             else:
                 return
+            if not goes_by:
+                # Not above: psycopg's error would hang on it, and its frames hold the password.
+                raise LedgerError(why)
+            logger.warning("%s; it is tried again", why)
             self._sleep(pause * (0.5 + random.random()))  # noqa: S311  # many wait for one server
             pause = min(LONGEST_PAUSE, pause * 2)
 
@@ -250,7 +260,7 @@ class PostgresDatabase:
         """Return the connection, a new one where there is none."""
         if self._connection is None:
             connection: psycopg.Connection[dict[str, Any]] = self._psycopg.connect(
-                **self._address.parameters, autocommit=True, row_factory=self._rows
+                **self._address.reveal(), autocommit=True, row_factory=self._rows
             )
             try:
                 self._prepare(connection)

@@ -151,25 +151,23 @@ class PostgresRate(SharedRate):
             return cursor.fetchone() if cursor.description else None
         except psycopg.Error as error:
             self._drop()
-            raise UnreachableError(self._explained(error)) from None
+            why = self._explained(error)
+        # Not above: psycopg's error would hang on it, and its frames hold the password.
+        raise UnreachableError(why)
 
     def _connected(self) -> "psycopg.Connection[Any]":
         """Return the connection, opened anew where it is lost."""
         import psycopg  # noqa: PLC0415  # an extra
 
         if self._connection is None:
-            try:
-                self._connection = psycopg.connect(
-                    self._address.reveal(),
-                    autocommit=True,
-                    prepare_threshold=None,  # a pooler may give each statement another connection
-                )
-                tables = self._connection.execute(_TABLES).fetchone()
-                if tables is None or None in tables:
-                    self._connection.execute(statement("sql", "tables.sql").encode())
-            except psycopg.Error as error:
-                self._drop()
-                raise UnreachableError(self._explained(error)) from None
+            self._connection = psycopg.connect(
+                self._address.reveal(),
+                autocommit=True,
+                prepare_threshold=None,  # a pooler may give each statement another connection
+            )
+            tables = self._connection.execute(_TABLES).fetchone()
+            if tables is None or None in tables:
+                self._connection.execute(statement("sql", "tables.sql").encode())
         return self._connection
 
     def _drop(self) -> None:

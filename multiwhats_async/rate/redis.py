@@ -146,7 +146,9 @@ class RedisRate(SharedRate):
             if client is self._client:  # not yet replaced by another task
                 self._client, self._ready = None, anyio.Event()
                 self._failed.set()
-            raise UnreachableError(self._explained(error)) from None
+            why = self._explained(error)
+        # Not above: coredis' error would hang on it, and its frames may hold the password.
+        raise UnreachableError(why)
 
     def _key(self, what: str) -> str:
         # The braces keep the keys of a rate on one node of a cluster.

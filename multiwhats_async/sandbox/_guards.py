@@ -69,6 +69,8 @@ class Guards:
         return None
 
     def _allows(self, host: str) -> bool:
+        if "," in host:  # more than one
+            return False
         if self._allowed is None:
             return bool(host)
         name = host_name(host)
@@ -76,9 +78,16 @@ class Guards:
 
 
 def headers_of(scope: Scope) -> dict[str, str]:
-    """Return the headers of a request, names in lower case."""
+    """Return the headers of a request, names in lower case; what comes twice, joined by commas.
+
+    Joined (RFC 9110, 5.2), no second ``Host`` or ``Origin`` can stand in for the first: a list is
+    neither a name of this machine nor the page's own address.
+    """
+    headers: dict[str, str] = {}
     raw: list[tuple[bytes, bytes]] = scope["headers"]
-    return {name.decode("latin-1"): value.decode("latin-1") for name, value in raw}
+    for name, value in ((name.decode("latin-1"), value.decode("latin-1")) for name, value in raw):
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers
 
 
 def host_name(host: str) -> str:

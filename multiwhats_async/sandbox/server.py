@@ -35,6 +35,9 @@ JOIN_SECONDS: Final = 0.5
 GRACE_SECONDS: Final = 1
 """For requests to end at shutdown. A net only: their connections are reset before."""
 
+MAX_HEAD_BYTES: Final = 65_536
+"""Of a request's line and headers. httptools has no limit of its own; h11 has this one."""
+
 _RESET: Final = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
 """SO_LINGER on, for 0 seconds: closing sends RST, not FIN."""
 
@@ -289,10 +292,15 @@ class _Running:
 
 
 class _Gate(asyncio.Protocol):
-    """What goes before uvicorn's protocol: refuses connections, and lets the app drop one."""
+    """What goes before uvicorn's protocol: refuses connections, and lets the app drop one.
+
+    A head that grows beyond all measure ends its connection, before it fills the memory.
+    """
 
     emulator: ClassVar[Emulator]
     app_state: dict[str, Any]
+    cycle: Any = None
+    _head: int = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # asyncio announces the base class, and hands a stream protocol a stream's transport.
@@ -302,7 +310,16 @@ class _Gate(asyncio.Protocol):
             _reset(stream)
             return
         self.app_state = {**self.app_state, DROP_HOOK: partial(_reset, stream)}
+        self._stream = stream
         super().connection_made(stream)
+
+    def data_received(self, data: bytes) -> None:
+        before = self.cycle  # uvicorn's word for a request whose head it has read
+        super().data_received(data)
+        is_between = self.cycle is before and (before is None or before.response_complete)
+        self._head = self._head + len(data) if is_between else 0
+        if self._head > MAX_HEAD_BYTES:
+            self._stream.abort()
 
 
 def _gated(emulator: Emulator) -> type[asyncio.Protocol]:

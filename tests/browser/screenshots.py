@@ -20,7 +20,8 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "docs" / "examples")]
 
 from browser.chromium import chromium  # noqa: E402  # the paths come first
-from browser.stage import OURS, Page, Stage, expect, new_context, row, serving, turn  # noqa: E402  # the path comes first
+from browser.stage import OURS, Page, Stage, expect, new_context, row, turn  # noqa: E402  # the path comes first
+from serving import serving  # noqa: E402  # the path comes first
 
 from multiwhats_async.sandbox import Emulator, FaultPlan, SandboxServer  # noqa: E402  # the path comes first
 

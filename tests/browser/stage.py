@@ -1,16 +1,12 @@
 """What the browser tests share: the real client beside the page, and a program behind it."""
 
 import os
-import socket
-import threading
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import anyio
 import pytest
-import uvicorn
 
 from multiwhats_async import AsyncMultiWhats, RetryPolicy
 from multiwhats_async.sandbox import Emulator, SandboxServer
@@ -118,23 +114,6 @@ def in_a_thread(work: Callable[[], Awaitable[Result]]) -> Result:
     """Run async code on a thread of its own: Playwright's own loop runs in this one."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(anyio.run, work).result()
-
-
-@contextmanager
-def serving(app: Any, port: int = 0) -> Iterator[str]:
-    """Run an ASGI app on any free port, on a thread of its own; give its address."""
-    with socket.create_server(("127.0.0.1", port)) as listener:
-        config = uvicorn.Config(
-            app, lifespan="on", ws="none", log_config=None, timeout_graceful_shutdown=1
-        )
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, args=([listener],))
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join()
 
 
 def row(page: Page, to: str) -> Locator:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from browser.stage import GUEST, OURS, Stage, button, expect, serving, turn
+from browser.stage import GUEST, OURS, Stage, button, expect, turn
+from serving import serving
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 

@@ -84,6 +84,37 @@ def test_markup_in_a_refused_request_and_in_an_answer_shows_as_it_is(stage: Stag
     assert untouched(page)
 
 
+def test_markup_in_the_address_of_the_webhook_shows_as_it_is(stage: Stage) -> None:
+    """Typed in the page, and set by a program; and beside a choice that was pushed there."""
+    (message,) = stage.send((GUEST, "May we?", ["OK"]))
+    attack = "http://127.0.0.1:9/<img/src=x/onerror=window.attacked=1>"
+    page = stage.open()
+    page.get_by_test_id("webhook-edit").click()
+    page.get_by_label("URL of your program").fill(f"{attack}?token=<script>")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_test_id("webhook")).to_have_text(f"{attack}?token=****")
+    turn(page, message).get_by_test_id("button").click()
+    page.get_by_test_id("nav-deliveries").click()
+    page.get_by_test_id("delivery").first.locator(".main").click()
+    expect(page.get_by_test_id("delivery-detail")).to_be_visible()
+    assert untouched(page)
+
+
+def test_names_in_json_change_no_object_of_the_page(stage: Stage) -> None:
+    """``__proto__`` and its like, in what a program sends, and in the address of the page."""
+    page = stage.open("?view=refused")
+    pollution = {"__proto__": {"polluted": 1}, "constructor": {"prototype": {"polluted": 1}}}
+    url = f"{stage.server.base_url}basic/whatsapp/send-dynamic"
+    httpx.post(url, params={"apikey": "KEY"}, json={"to": GUEST, "message": pollution} | pollution)
+    page.get_by_test_id("refusal").locator(".main").click()
+    expect(page.locator("#refused .detail")).to_contain_text("__proto__")
+    untainted = "() => ({}).polluted === undefined && [].polluted === undefined"
+    assert page.evaluate(untainted)
+    page.goto(f"{stage.server.url}?__proto__[polluted]=1&to=__proto__&view=constructor")
+    expect(page.get_by_test_id("search")).to_be_visible()
+    assert page.evaluate(untainted)
+
+
 def test_every_complaint_of_the_browser_would_be_seen(stage: Stage) -> None:
     """The watch over console and policy, which every test here stands on, works."""
     page = stage.open()

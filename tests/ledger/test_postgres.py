@@ -240,7 +240,7 @@ async def test_a_password_is_never_shown(dsn: str) -> None:
         await ledger.open()
     assert caught.value.__cause__ is None
     text = Address("postgresql://ayse:gizli@db/x").redacted("FATAL:  no\n gizli here")
-    assert text == "FATAL: no *** here"
+    assert text == "FATAL: no **** here"
 
 
 async def test_a_database_of_another_encoding_is_refused(postgres: Postgres) -> None:

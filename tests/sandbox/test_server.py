@@ -16,13 +16,11 @@ from typing import Any
 
 import httpx
 import pytest
+from sandbox.raw import HANG_SECONDS, connect, read_all, read_all_or_reset
 from sandbox.wire_examples import PATH, payload, raw_request
 
 from multiwhats_async.sandbox import Emulator, FaultPlan, SandboxServer
 from multiwhats_async.sandbox.server import _Server
-
-HANG_SECONDS = 10
-"""Nothing waits so long unless something is broken."""
 
 
 @pytest.fixture
@@ -36,16 +34,6 @@ def server(emulator: Emulator) -> Iterator[SandboxServer]:
     """Run a server on any free port."""
     with SandboxServer(emulator, port=0) as server:
         yield server
-
-
-def connect(server: SandboxServer) -> socket.socket:
-    """Return a plain connection to a server."""
-    return socket.create_connection(("127.0.0.1", server.port), HANG_SECONDS)
-
-
-def read_all(connection: socket.socket) -> bytes:
-    """Return everything up to the end of the connection."""
-    return b"".join(iter(lambda: connection.recv(65536), b""))
 
 
 def wait_for_requests(server: SandboxServer, count: int) -> None:
@@ -155,17 +143,6 @@ def test_timeout_is_never_answered(emulator: Emulator) -> None:
         server.stop()
         assert read_all_or_reset(silent) == b""
     assert emulator.stats().accepted == 0
-
-
-def read_all_or_reset(connection: socket.socket) -> bytes:
-    """Return everything up to the end of the connection, however it ends."""
-    received = b""
-    try:
-        while piece := connection.recv(65536):
-            received += piece
-    except ConnectionResetError:
-        pass
-    return received
 
 
 @pytest.mark.parametrize("ending", ["stopped", "left"])

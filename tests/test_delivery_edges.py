@@ -1,0 +1,145 @@
+"""The edges of one delivery: times, the budget's tokens, and where each decision turns."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+from test_delivery import LOST, REFUSED, TO, Listener
+from vendor import SENDER, Vendor, answer, message
+
+from multiwhats_async import Certainty, RetryPolicy
+from multiwhats_async._delivery import HOOK_SECONDS, LEAST_SECONDS
+
+pytestmark = pytest.mark.anyio
+
+ONE_TOKEN = RetryPolicy(budget=5, budget_cost=5, budget_return=5)
+
+
+@pytest.fixture
+def anyio_backend(virtual: tuple[str, Mapping[str, Any]]) -> tuple[str, Mapping[str, Any]]:
+    """Run on a clock that jumps."""
+    return virtual
+
+
+async def test_what_is_told_of_a_single_message() -> None:
+    """Its place, its key, and how long it took: all of it, and its attempt."""
+    assert (LEAST_SECONDS, HOOK_SECONDS) == (1.0, 5.0)
+    listener, vendor = Listener(), Vendor(latency=2.0)
+    async with vendor.client(hooks=[listener]) as client:
+        await anyio.sleep(100)  # a clock that begins at 0 would forgive a wrong sign
+        outcome = await client.deliver(message())
+    assert (outcome.index, outcome.key) == (0, message().identity(SENDER))
+    assert outcome.elapsed == pytest.approx(2.0, abs=0.01)
+    (attempt,) = listener.attempts
+    assert (attempt.key, attempt.status_code, attempt.error) == (outcome.key, 200, None)
+    assert attempt.elapsed == pytest.approx(2.0, abs=0.01)
+
+
+async def test_what_a_hook_is_told_of_a_retry() -> None:
+    """The seconds since the message began, not since the attempt did."""
+    listener, vendor = Listener(), Vendor()
+    vendor.script[TO] = [REFUSED, REFUSED]
+    policy = RetryPolicy(should_retry=lambda _: 3.0)
+    async with vendor.client(hooks=[listener], retry=policy) as client:
+        await anyio.sleep(100)
+        outcome = await client.deliver(message())
+    assert [each.elapsed for each in listener.retries] == pytest.approx([0.0, 3.0], abs=0.01)
+    assert [each.delay for each in listener.retries] == [3.0, 3.0]
+    assert outcome.elapsed == pytest.approx(6.0, abs=0.01)
+
+
+async def test_an_accepted_message_gives_a_token_back() -> None:
+    """So the next one may be tried again as well."""
+    vendor = Vendor()
+    async with vendor.client(retry=ONE_TOKEN) as client:
+        for _ in range(3):
+            vendor.script[TO] = [REFUSED]
+            outcome = await client.deliver(message())
+            assert (outcome.certainty, outcome.attempts) == (Certainty.ACCEPTED, 2)
+
+
+@pytest.mark.parametrize("end", [answer(422), answer(500), LOST], ids=["422", "500", "lost"])
+async def test_a_message_that_was_not_accepted_gives_none_back(end: Any) -> None:
+    """Then the next has none, and is tried once."""
+    vendor = Vendor()
+    async with vendor.client(retry=ONE_TOKEN) as client:
+        vendor.script[TO] = [REFUSED, end]
+        assert (await client.deliver(message())).attempts == 2
+        vendor.script[TO] = [REFUSED]
+        outcome = await client.deliver(message())
+    assert (outcome.certainty, outcome.attempts) == (Certainty.NOT_SENT, 1)
+
+
+@pytest.mark.parametrize(
+    ("second", "certainty"),
+    [(REFUSED, Certainty.UNKNOWN), (answer(422), Certainty.UNKNOWN), (None, Certainty.ACCEPTED)],
+    ids=["refused", "422", "accepted"],
+)
+async def test_a_doubt_is_undone_by_a_record_only(second: Any, certainty: Certainty) -> None:
+    """An earlier attempt may have gone out, whatever the later one came to."""
+    vendor = Vendor()
+    vendor.script[TO] = [LOST] if second is None else [LOST, second]
+    async with vendor.client(retry=RetryPolicy(resend_unknown=True, attempts=2)) as client:
+        outcome = await client.deliver(message())
+    assert (outcome.certainty, outcome.attempts) == (certainty, 2)
+    assert outcome.unknown_attempts == 1
+
+
+async def test_a_deadline_counts_from_the_message_on() -> None:
+    """However late the clock; an attempt that does not end is cut off at it."""
+    vendor = Vendor(latency=60)
+    async with vendor.client() as client:
+        await anyio.sleep(100)
+        outcome = await client.deliver(message(), deadline=3.0)
+    assert outcome.certainty is Certainty.UNKNOWN
+    assert outcome.elapsed == pytest.approx(3.0, abs=0.01)
+
+
+async def test_a_short_deadline_leaves_room_for_an_attempt() -> None:
+    """Half of it is enough for one to begin, and less is not."""
+    vendor = Vendor()
+    async with vendor.client() as client:
+        outcome = await client.deliver(message(), deadline=0.5)
+    assert outcome.certainty is Certainty.ACCEPTED
+    for delay, attempts in ((0.2, 2), (0.3, 1)):
+        vendor = Vendor()
+        vendor.script[TO] = [REFUSED]
+        policy = RetryPolicy(should_retry=lambda _, delay=delay: delay)
+        async with vendor.client(retry=policy) as client:
+            outcome = await client.deliver(message(), deadline=0.5)
+        assert (outcome.attempts, vendor.total) == (attempts, attempts)
+
+
+async def test_a_retry_that_would_begin_at_the_deadline_is_not_waited_for() -> None:
+    """There is nothing to wait for."""
+    vendor = Vendor()
+    vendor.script[TO] = [REFUSED]
+    policy = RetryPolicy(should_retry=lambda _: 10.0)
+    async with vendor.client(retry=policy) as client:
+        outcome = await client.deliver(message(), deadline=10.0)
+    assert (outcome.attempts, outcome.elapsed) == (1, pytest.approx(0.0, abs=0.01))
+
+
+@pytest.mark.parametrize(("seconds", "attempts"), [("119", 2), ("120", 2), ("121", 1)])
+async def test_the_longest_pause_that_a_single_message_waits_for(
+    seconds: str, attempts: int
+) -> None:
+    """As much as the policy says, and the jitter on top of it."""
+    vendor = Vendor()
+    vendor.script[TO] = [answer(429, headers={"retry-after": seconds})]
+    async with vendor.client() as client:
+        outcome = await client.deliver(message())
+    assert outcome.attempts == attempts
+    assert outcome.elapsed == pytest.approx(int(seconds) + 0.5 if attempts == 2 else 0.0, abs=0.6)
+
+
+async def test_a_refusal_pauses_nobody() -> None:
+    """Only "later" does."""
+    vendor = Vendor()
+    vendor.script[TO] = [answer(422), httpx.ReadError("reset"), answer(500)]
+    async with vendor.client() as client:
+        for _ in range(4):
+            await client.deliver(message())
+    assert vendor.times[-1] - vendor.times[0] == pytest.approx(0.0, abs=0.01)
