@@ -6,7 +6,7 @@ import logging
 import pickle
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -17,6 +17,7 @@ import pytest
 from faults.answers import answer, head, record_text
 from faults.cases import MESSAGE, ONCE, PATIENT, PROBE, RECIPIENT, answers
 from faults.server import Connection, Play, RawServer
+from faults.transports import TRANSPORTS, Transport
 from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -55,28 +56,26 @@ def server() -> Iterator[RawServer]:
     server.stop()
 
 
-@pytest.fixture(params=["own", "injected"])
-def opened(request: pytest.FixtureRequest, key: str, place: Any, server: RawServer) -> Opened:
-    """Open clients of the server, over our own pool and over a user's client."""
+@pytest.fixture(params=list(TRANSPORTS))
+def transport(request: pytest.FixtureRequest) -> Transport:
+    """Run a test over each way to the server."""
+    return TRANSPORTS[request.param]
 
-    @asynccontextmanager
-    async def opened(**hooks: Any) -> Any:
-        options: dict[str, Any] = {
-            "base_url": server.url,
-            "sender": SENDER,
-            "api_key_in": place,
-            "retry": ONCE,
-            "timeout": PATIENT,
-        }
-        if request.param == "own":
-            async with AsyncMultiWhats(key, **options) as client:
-                yield client
-            return
-        async with (
-            httpx.AsyncClient(trust_env=False, **hooks) as http_client,
-            AsyncMultiWhats(key, http_client=http_client, **options) as client,
-        ):
-            yield client
+
+@pytest.fixture
+def opened(transport: Transport, key: str, place: Any, server: RawServer) -> Opened:
+    """Open clients of the server; hooks are those of a user's own client."""
+
+    def opened(**hooks: Any) -> AbstractAsyncContextManager[AsyncMultiWhats]:
+        return transport.opened(
+            key,
+            http=hooks,
+            base_url=server.url,
+            sender=SENDER,
+            api_key_in=place,
+            retry=ONCE,
+            timeout=PATIENT,
+        )
 
     return opened
 

@@ -13,23 +13,19 @@ import attrs
 import pytest
 import trio
 from faults.cases import MESSAGE, PATIENT, PROBE, SHORT, short
-from faults.conftest import Certificates, OpenClient
-from faults.network_cases import hang, hang_before_tls
+from faults.certificates import TRUSTED, Certificates
+from faults.conftest import OpenClient
+from faults.plays import hang
+from faults.scene import Outcomes
 from faults.server import Connection, RawServer, behave
+from faults.transports import OURS, Transport
 
-from multiwhats_async import AsyncMultiWhats, ButtonMessage, Certainty, Outcome
+from multiwhats_async import AsyncMultiWhats, ButtonMessage, Certainty
 
 pytestmark = pytest.mark.anyio
 
 Reached = Callable[[], bool]
 Cancel = Callable[[Callable[[], Awaitable[Any]], Callable[[], Awaitable[None]]], Awaitable[None]]
-
-
-class Outcomes(list[Outcome]):
-    """A hook that keeps every outcome, however its call ended."""
-
-    def on_outcome(self, outcome: Outcome) -> None:
-        self.append(outcome)
 
 
 async def by_scope(
@@ -96,7 +92,7 @@ async def test_while_connecting(
     certificates: Certificates,
 ) -> None:
     """Cancelled in the TLS handshake: ended at once, proven not sent, and its hooks are told."""
-    server = start_server(hang_before_tls, tls=certificates.server, handshake=False)
+    server = start_server(Connection.linger, tls=certificates.servers[TRUSTED], handshake=False)
     told = Outcomes()
     async with open_client(server, hooks=[told]) as client:
         began = anyio.current_time()
@@ -110,15 +106,16 @@ async def test_while_connecting(
     assert server.posts == 1
 
 
-@pytest.mark.parametrize("transport", ["own"])  # in a user's own client it is httpcore's to close
+@pytest.mark.parametrize(
+    "transport", OURS, indirect=True
+)  # in a user's own client it is httpcore's to close
 async def test_no_socket_is_left_when_cancelled_while_connecting(
     start_server: Callable[..., RawServer],
     open_client: OpenClient,
     certificates: Certificates,
-    transport: str,
 ) -> None:
     """Cancelled in the TLS handshake, our own pool closes the socket at once."""
-    server = start_server(hang_before_tls, tls=certificates.server, handshake=False)
+    server = start_server(Connection.linger, tls=certificates.servers[TRUSTED], handshake=False)
     gc.disable()
     try:
         async with open_client(server) as client:
@@ -189,7 +186,7 @@ async def test_however_early(
     certificates: Certificates,
 ) -> None:
     """Cancelled before anything is known of the attempt, it still ends at once, as not sent."""
-    server = start_server(hang_before_tls, tls=certificates.server, handshake=False)
+    server = start_server(Connection.linger, tls=certificates.servers[TRUSTED], handshake=False)
     told = Outcomes()
 
     async def ready() -> None:
@@ -296,7 +293,7 @@ async def test_storm(
     start_server: Callable[..., RawServer],
     open_client: OpenClient,
     certificates: Certificates,
-    transport: str,
+    transport: Transport,
 ) -> None:
     """After hundreds of cancellations every outcome is true, and the pool has lost nothing."""
 
@@ -308,17 +305,17 @@ async def test_storm(
         else:
             connection.send(connection.server.answer_to(request))
 
-    server = start_server(dawdle, tls=certificates.server if tls else None)
+    server = start_server(dawdle, tls=certificates.servers[TRUSTED] if tls else None)
     told = Outcomes()
     async with open_client(server, hooks=[told]) as client:
         await storm(client, one)
         server.mend()
         cancelled = list(told)
         probes = [await client.deliver(PROBE) for _ in range(PROBES)]
-        if transport == "own":
-            idle = len(client._lifetime._http._transport._idle)
+        if not transport.injected:
+            idle = transport.counted(client)
             await anyio.to_thread.run_sync(server.wait_until, lambda: server.live == idle)
-    if transport == "own":
+    if not transport.injected:
         await anyio.to_thread.run_sync(server.wait_idle)
     read = [text for text in server.texts() if text.startswith("message")]
     by_text = {outcome.message.message: outcome.certainty for outcome in cancelled}
