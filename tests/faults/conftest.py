@@ -1,7 +1,7 @@
 """What the tests against raw sockets share: servers, certificates, and every transport."""
 
 import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
@@ -40,12 +40,14 @@ GARBAGE = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWa
 """httpcore leaves a socket whose connecting was cancelled to the garbage collector."""
 
 
-@pytest.fixture(
-    params=[
-        pytest.param(name, marks=GARBAGE if each.injected else ())
-        for name, each in TRANSPORTS.items()
+def over(names: Iterable[str]) -> list[Any]:
+    """Return the parameters of a test that runs over these transports."""
+    return [
+        pytest.param(name, marks=GARBAGE if TRANSPORTS[name].injected else ()) for name in names
     ]
-)
+
+
+@pytest.fixture(params=over(TRANSPORTS))
 def transport(request: pytest.FixtureRequest) -> Transport:
     """Run a test over each of our own ways, and over a plain client of the user's."""
     return TRANSPORTS[request.param]

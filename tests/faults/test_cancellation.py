@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import random
 import threading
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -14,13 +13,14 @@ import pytest
 import trio
 from faults.cases import MESSAGE, PATIENT, PROBE, SHORT, short
 from faults.certificates import TRUSTED, Certificates
-from faults.conftest import OpenClient
+from faults.conftest import OpenClient, over
 from faults.plays import hang
 from faults.scene import Outcomes
 from faults.server import Connection, RawServer, behave
-from faults.transports import OURS, Transport
+from faults.transports import OURS, TRACED
 
-from multiwhats_async import AsyncMultiWhats, ButtonMessage, Certainty
+from multiwhats_async import ButtonMessage, Certainty
+from multiwhats_async._evidence import Evidence
 
 pytestmark = pytest.mark.anyio
 
@@ -230,98 +230,51 @@ async def test_in_every_step_of_the_loop(
             assert outcome.certainty is Certainty.NOT_SENT, outcome.error
 
 
-STORM = 240
-PROBES = 10
-
-
-async def storm(
-    client: AsyncMultiWhats, one: Callable[[AsyncMultiWhats, ButtonMessage], Awaitable[None]]
-) -> None:
-    """Send messages, eight at a time, each with a cancellation of its own."""
-
-    async def work(first: int) -> None:
-        for number in range(first, STORM, 8):
-            await one(client, ButtonMessage(MESSAGE.to, f"message {number}", ["Yes"]))
-
-    async with anyio.create_task_group() as tasks:
-        for first in range(8):
-            tasks.start_soon(work, first)
-
-
-def moment() -> float:
-    """Return when to cancel, in seconds: mostly within what a message takes."""
-    return random.random() ** 2 * 0.01
-
-
-async def cut_by_scope(client: AsyncMultiWhats, message: ButtonMessage) -> None:
-    """Send a message, and cancel it at some moment."""
-    with anyio.move_on_after(moment()):
-        await client.deliver(message)
-
-
-async def cut_by_task(client: AsyncMultiWhats, message: ButtonMessage) -> None:
-    """Send a message, and cancel its task at some moment, perhaps twice."""
-    task = asyncio.ensure_future(client.deliver(message))
-    await asyncio.wait([task], timeout=moment())
-    task.cancel()
-    if random.random() < 0.3:
-        await asyncio.sleep(0)
-        task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
-
-
-async def cut_by_wait_for(client: AsyncMultiWhats, message: ButtonMessage) -> None:
-    """Send a message within a moment."""
-    with suppress(TimeoutError):
-        await asyncio.wait_for(client.deliver(message), moment())
-
-
-@pytest.mark.parametrize("tls", [False, True], ids=["plain", "TLS"])
-@pytest.mark.parametrize(
-    ("anyio_backend", "one"),
-    [
-        pytest.param("asyncio", cut_by_scope, id="asyncio-scope"),
-        pytest.param("asyncio", cut_by_task, id="asyncio-task"),
-        pytest.param("asyncio", cut_by_wait_for, id="asyncio-wait_for"),
-        pytest.param("trio", cut_by_scope, id="trio-scope"),
-    ],
-)
-async def test_storm(
-    one: Callable[[AsyncMultiWhats, ButtonMessage], Awaitable[None]],
-    tls: bool,
+@pytest.mark.parametrize("transport", over(TRACED), indirect=True)
+@pytest.mark.parametrize("kept", [False, True], ids=["fresh", "kept"])
+@pytest.mark.parametrize("tls", [None, TRUSTED], ids=["plain", "TLS"])
+async def test_at_every_event(
+    tls: str | None,
+    kept: bool,
     start_server: Callable[..., RawServer],
     open_client: OpenClient,
     certificates: Certificates,
-    transport: Transport,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """After hundreds of cancellations every outcome is true, and the pool has lost nothing."""
+    """Cancelled within each step that httpcore tells of: the outcome is what the server saw."""
+    record = Evidence.record
+    events: list[str] = []
+    at: list[Callable[[], None]] = []
 
-    def dawdle(connection: Connection) -> None:
-        request = connection.read_request()
-        connection.server.released.wait(random.random() * 0.004)
-        if random.random() < 0.1:
-            connection.close()  # so that connecting goes on
-        else:
-            connection.send(connection.server.answer_to(request))
+    def told(evidence: Evidence, name: str, info: Any) -> None:
+        record(evidence, name, info)
+        events.append(name)
+        if at and len(events) == step:
+            at[0]()
 
-    server = start_server(dawdle, tls=certificates.servers[TRUSTED] if tls else None)
-    told = Outcomes()
-    async with open_client(server, hooks=[told]) as client:
-        await storm(client, one)
-        server.mend()
-        cancelled = list(told)
-        probes = [await client.deliver(PROBE) for _ in range(PROBES)]
-        if not transport.injected:
-            idle = transport.counted(client)
-            await anyio.to_thread.run_sync(server.wait_until, lambda: server.live == idle)
-    if not transport.injected:
-        await anyio.to_thread.run_sync(server.wait_idle)
-    read = [text for text in server.texts() if text.startswith("message")]
-    by_text = {outcome.message.message: outcome.certainty for outcome in cancelled}
-    assert {probe.certainty for probe in probes} == {Certainty.ACCEPTED}
-    assert len(cancelled) == len(by_text) == STORM
+    monkeypatch.setattr(Evidence, "record", told)
+    outcomes = Outcomes()
+    server = start_server(tls=certificates.servers[tls] if tls else None)
+    step, steps = 0, 1
+    while step < steps:
+        async with open_client(server, hooks=[outcomes]) as client:
+            if kept:
+                await client.deliver(PROBE)
+            events.clear()
+            with anyio.CancelScope() as scope:
+                at[:] = [scope.cancel] if step else []
+                await client.deliver(ButtonMessage(MESSAGE.to, f"step {step}", ["Yes"]))
+            at.clear()
+            steps = steps if step else len(events)
+            probe = await client.deliver(PROBE)
+            assert probe.certainty is Certainty.ACCEPTED
+        step += 1
+    await anyio.to_thread.run_sync(server.wait_idle)
+    read = [text for text in server.texts() if text.startswith("step")]
+    by_text = {each.message.message: each.certainty for each in outcomes if each.message != PROBE}
+    assert steps >= 10
+    assert len(by_text) == steps
     assert len(read) == len(set(read))
-    assert not [text for text in read if by_text[text] is Certainty.NOT_SENT]
-    assert {text for text, what in by_text.items() if what is Certainty.ACCEPTED} <= set(read)
-    assert Certainty.NOT_SENT in by_text.values()
+    for text, certainty in by_text.items():
+        assert certainty is (Certainty.ACCEPTED if text in read else Certainty.NOT_SENT), text
+    assert kept or Certainty.NOT_SENT in by_text.values()

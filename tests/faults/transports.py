@@ -20,12 +20,14 @@ class Transport:
         idle: Tells how many connections its ``httpx.AsyncClient`` counts as its own.
         options: What the client is told.
         injected: Whether a user brings the ``httpx.AsyncClient``: its pool is not ours to mend.
+        traced: Whether httpcore tells of each step of an attempt.
     """
 
     means: str
     idle: Callable[[Any], int]
     options: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
     injected: bool = False
+    traced: bool = True
 
     @asynccontextmanager
     async def opened(
@@ -74,3 +76,5 @@ TRANSPORTS: Final[Mapping[str, Transport]] = {
 }
 OURS: Final = tuple(name for name, each in TRANSPORTS.items() if not each.injected)
 """Those whose connections are ours to close."""
+TRACED: Final = tuple(name for name, each in TRANSPORTS.items() if each.traced)
+"""Those whose steps are httpcore's."""
