@@ -3,10 +3,13 @@
 import copy
 import json
 import logging
+import os
 import pickle
-import traceback
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -22,6 +25,7 @@ from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from shown import everything_about
 
 from multiwhats_async import AsyncMultiWhats, Outcome, SendError
 from multiwhats_async._secret import Secret
@@ -30,6 +34,8 @@ pytestmark = pytest.mark.anyio
 
 SENDER = "908503080335"
 KEYS = {"plain": "Sk7plainKey42", "special": 'a+b/c=&d%"e\\f#g?h'}
+SHOWN = Path(__file__).parent / "shown.py"
+ENDS = {"record": "accepted", "refusal": "rejected", "reset": "unknown", "hang": "unknown"}
 NUMBERS = (RECIPIENT, PROBE.to, SENDER)
 
 Opened = Callable[..., AbstractAsyncContextManager[AsyncMultiWhats]]
@@ -107,23 +113,15 @@ def assert_no_number(text: str) -> None:
         assert number not in text
 
 
-def everything_about(error: BaseException) -> str:
-    """Return all that can be shown of an error: texts, fields, chain, frames with locals."""
-    seen: list[str] = []
-    chain: list[BaseException] = [error]
-    for each in chain:
-        seen += [str(each), repr(each), repr(each.args), repr(vars(each))]
-        told = traceback.TracebackException.from_exception(each, capture_locals=True)
-        frames = [frame for frame in told.stack if frame.filename != __file__]  # ours hold the key
-        seen += traceback.StackSummary.from_list(frames).format()
-        chain += [more for more in (each.__cause__, each.__context__) if more is not None]
-    return "\n".join(seen)
-
-
-def echoing(key: str, status: int = 400) -> Play:
-    """Return the play of a server that tells everybody the key, in every form."""
+def echoed(key: str) -> bytes:
+    """Return a refusal that tells everybody the key, in every form."""
     told = " ".join(sorted(forms(key)))
-    return answers(answer(status, json.dumps({"message": f"bad {told} {RECIPIENT}"}).encode()))
+    return answer(400, json.dumps({"message": f"bad {told} {RECIPIENT}"}).encode())
+
+
+def echoing(key: str) -> Play:
+    """Return the play of a server that so refuses everything."""
+    return answers(echoed(key))
 
 
 class TestLogs:
@@ -203,7 +201,7 @@ class TestErrors:
         error = caught.value
         own = "\n".join((str(error), repr(error), repr(error.args), json.dumps(error.to_dict())))
         assert_clean(own, key)
-        shown = everything_about(error)
+        shown = everything_about(error, but=__file__)
         for form in forms(key):
             assert form not in shown
             assert form.encode() not in pickle.dumps(error)
@@ -250,7 +248,7 @@ class TestErrors:
             await anyio.to_thread.run_sync(server.wait_until, lambda: server.posts == 1)
             tasks.cancel_scope.cancel()
             server.mend()
-        shown = everything_about(caught[0])
+        shown = everything_about(caught[0], but=__file__)
         assert "deliver" in shown
         for form in forms(key):
             assert form not in shown
@@ -341,6 +339,44 @@ class TestClient:
         with pytest.raises(TypeError):
             "Bearer " + secret  # type: ignore[operator]  # that it fails is the point
         assert secret.reveal() == key
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+@pytest.mark.parametrize("way", TRANSPORTS)
+def test_without_assertions(backend: str, way: str, key: str) -> None:
+    """Under ``python -O`` nothing that a program can show of a client holds the key either."""
+
+    def by_text(connection: Connection) -> None:
+        request = connection.read_request()
+        what = json.loads(request.body)["message"]
+        if what == "reset":
+            connection.reset()
+        elif what != "hang":
+            told = {"record": answer(200, record_text(RECIPIENT)), "refusal": echoed(key)}
+            connection.send(told[what])
+
+    server = RawServer(by_text).start()
+    try:
+        done = subprocess.run(  # noqa: S603  # our own program
+            [sys.executable, "-O", str(SHOWN), server.url, backend, way],
+            env=os.environ | {"MULTIWHATS_API_KEY": key},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    finally:
+        server.stop()
+    shown = done.stdout + done.stderr
+    assert done.returncode == 0, shown
+    assert "debug False" in shown
+    assert all(f"{text} {certainty}" in shown for text, certainty in ENDS.items())
+    assert "Traceback" not in done.stderr
+    assert "pickled" not in shown
+    assert "written" not in shown
+    assert [request.query["apikey"] for request in server.requests] == [[key]] * 8
+    for form in forms(key):
+        assert form not in shown
 
 
 @pytest.fixture
