@@ -272,6 +272,12 @@ _WHOLE = (
         certainty=ACCEPTED,
     ),
     Case(
+        name="a record, then reset",
+        play=answers(WHOLE, then=Connection.reset),
+        settled=nobody_there,
+        certainty=ACCEPTED,
+    ),
+    Case(
         name="until-close body",
         play=answers(head() + RECORD, then=Connection.close),
         certainty=ACCEPTED,

@@ -4,7 +4,7 @@ from typing import Final
 
 from faults.answers import answer, record_text
 from faults.cases import ACCEPTED, PROBE, STRANGER, UNKNOWN, Case, answers, nobody_there, over_tls
-from faults.plays import WHOLE, say_408, say_408_and_close
+from faults.plays import WHOLE, half_close, say_408, say_408_and_close
 from faults.server import Connection, behave
 
 _REUSE = (
@@ -42,6 +42,12 @@ _REUSE = (
         play=Connection.reset,
         certainty=UNKNOWN,
         posts=0,
+    ),
+    Case(
+        name="half-close races the POST, which is read",
+        kept=behave,
+        play=half_close,
+        certainty=UNKNOWN,
     ),
     Case(
         name="408 races the POST",
