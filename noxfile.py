@@ -98,7 +98,7 @@ def instructions(session: nox.Session) -> None:
 
 @nox.session
 def audit(session: nox.Session) -> None:
-    """Ask whether anything installed has a known vulnerability. Asks over the network, so not by default.
+    """Ask over the network whether anything installed has a known vulnerability; not by default.
 
     What no lower bound of ours may admit is tested offline: tests/test_advisories.py.
     """

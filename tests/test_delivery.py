@@ -177,6 +177,16 @@ async def test_the_deadline_cuts_the_attempt_itself() -> None:
     assert outcome.error.cause == "Deadline"
 
 
+async def test_an_attempt_has_a_deadline_of_its_own() -> None:
+    """A server that answers after ten minutes is not waited for longer than half a minute."""
+    vendor = Vendor(latency=600)
+    async with vendor.client() as client:
+        began = anyio.current_time()
+        outcome = await client.deliver(message())
+        assert anyio.current_time() - began == pytest.approx(30)
+    assert (outcome.certainty, outcome.attempts, vendor.total) == (Certainty.UNKNOWN, 1, 1)
+
+
 async def test_a_deadline_that_passes_while_waiting_leaves_the_message_not_sent() -> None:
     """No attempt, no doubt."""
     vendor = Vendor()

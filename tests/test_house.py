@@ -5,6 +5,7 @@ import runpy
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
@@ -72,6 +73,22 @@ PUBLIC = {
     "reconcile",
     "send_chunk",
 }
+
+CLOCKS = {"time", "asyncio", "trio", "anyio"}
+REAL_SLEEPS = {
+    "benchmarks/ledger.py:_transact": "plays a slower disk",
+    "benchmarks/shared_rate.py:take": "processes that begin at the same moment",
+    "browser/screenshots.py:until": "looks at the sandbox, until it is where the picture begins",
+    "crash/fleet.py:_pause": "looks at a ledger that other processes write",
+    "crash/fleet.py:_wait_for_end": "likewise",
+    "crash/fleet.py:_wait_for_takeover": "likewise",
+    "integrations/conftest.py:until": "looks at a queue that other processes write",
+    "mutants/run.py:_look": "looks whether one of several processes has ended",
+    "runs.py:asynchronous": "each test that reads it has a clock of its own",
+    "services.py:_wait_until": "looks whether a server of ours has started",
+    "vendor.py:__call__": "the latency of a server: a millisecond or two where the clock is real",
+}
+"""Where a test may wait in real time, and why nothing there could be waited for instead."""
 
 
 def in_a_new_process(code: str, *options: str) -> str:
@@ -187,3 +204,60 @@ def test_seen_keys_tell_new_from_old() -> None:
         False,
     ]
     seen.close()
+
+
+def real_sleeps(source: str) -> Iterator[str]:
+    """Yield the functions that sleep in real time, by name; "" where it is outside of any.
+
+    ``sleep(0)`` only lets others go on. A module that makes ``anyio_backend`` a virtual one may
+    sleep as long as it likes.
+    """
+    tree = ast.parse(source)
+    own_clock = any(
+        isinstance(node, ast.FunctionDef)
+        and node.name == "anyio_backend"
+        and [argument.arg for argument in node.args.args] == ["virtual"]
+        for node in tree.body
+    )
+    nodes: list[tuple[ast.AST, str]] = [] if own_clock else [(tree, "")]
+    for node, within in nodes:
+        inner = node.name if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) else within
+        nodes += [(child, inner) for child in ast.iter_child_nodes(node)]
+        match node:
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=clock), attr=name), args=args):
+                zero = [ast.dump(each) for each in args] == [ast.dump(ast.Constant(0))]
+                if clock in CLOCKS and name in ("sleep", "sleep_until") and not zero:
+                    yield inner
+            case ast.ImportFrom(module=clock, names=names) if clock in CLOCKS:
+                # By another name it would be overlooked.
+                yield from (inner for each in names if each.name.startswith("sleep"))
+
+
+def test_no_test_sleeps() -> None:
+    """Tests wait for what happens, or on a clock that jumps; each exception has its reason."""
+    folder = Path(__file__).parent
+    found = {
+        f"{path.relative_to(folder).as_posix()}:{function}"
+        for path in folder.rglob("*.py")
+        for function in real_sleeps(path.read_text("utf-8"))
+    }
+    assert found == set(REAL_SLEEPS)
+
+
+@pytest.mark.parametrize(
+    ("source", "functions"),
+    [
+        ("async def f():\n    await anyio.sleep(0)", []),
+        ("async def f():\n    await anyio.sleep_forever()", []),
+        ("async def f():\n    await anyio.sleep(0.1)", ["f"]),
+        ("async def f():\n    await trio.sleep_until(soon)", ["f"]),
+        ("def f():\n    def g():\n        time.sleep(delay)", ["g"]),
+        ("class C:\n    def f(self):\n        asyncio.sleep(delay=1)", ["f"]),
+        ("from time import sleep", [""]),
+        ("def anyio_backend(virtual): ...\nasync def f():\n    await anyio.sleep(60)", []),
+        ("def anyio_backend(): ...\nasync def f():\n    await anyio.sleep(60)", ["f"]),
+    ],
+)
+def test_a_sleep_is_found(source: str, functions: list[str]) -> None:
+    """The check above sees what it must, and nothing else."""
+    assert list(real_sleeps(source)) == functions

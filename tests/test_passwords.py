@@ -12,7 +12,7 @@ import pytest
 from coredis import Redis as Client
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from services import Redis
-from test_secrets import everything_about
+from shown import everything_about
 
 from multiwhats_async import (
     LedgerError,
@@ -70,7 +70,7 @@ async def test_a_server_that_is_not_there(kind: str, caplog: pytest.LogCaptureFi
     made = OPENED[kind]()
     with pytest.raises(MultiWhatsError) as caught:
         await made.open()
-    shown = everything_about(caught.value) + caplog.text
+    shown = everything_about(caught.value, but=__file__) + caplog.text
     assert "127.0.0.1" in shown
     assert PASSWORD not in shown
 
@@ -90,7 +90,7 @@ async def test_postgres_refuses_the_user(kind: Any, locked: str) -> None:
     made = kind(locked) if kind is PostgresLedger else kind(locked, 1)
     with pytest.raises((LedgerError, RateError), match="nobody") as caught:
         await made.open()
-    assert PASSWORD not in everything_about(caught.value, besides=__file__)
+    assert PASSWORD not in everything_about(caught.value, but=__file__)
     assert PASSWORD.encode() not in pickle.dumps(caught.value)
 
 
@@ -103,4 +103,4 @@ async def test_redis_refuses_the_password(redis_server: Redis, redis_url: str) -
     rate = RedisRate(address, 1, patience=0)
     with pytest.raises(RateError) as caught:
         await rate.open()
-    assert PASSWORD not in everything_about(caught.value, besides=__file__)
+    assert PASSWORD not in everything_about(caught.value, but=__file__)

@@ -3,10 +3,13 @@
 import copy
 import json
 import logging
+import os
 import pickle
-import traceback
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -17,10 +20,12 @@ import pytest
 from faults.answers import answer, head, record_text
 from faults.cases import MESSAGE, ONCE, PATIENT, PROBE, RECIPIENT, answers
 from faults.server import Connection, Play, RawServer
+from faults.transports import TRANSPORTS, Transport
 from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from shown import everything_about
 
 from multiwhats_async import AsyncMultiWhats, Outcome, SendError
 from multiwhats_async._secret import Secret
@@ -29,6 +34,8 @@ pytestmark = pytest.mark.anyio
 
 SENDER = "908503080335"
 KEYS = {"plain": "Sk7plainKey42", "special": 'a+b/c=&d%"e\\f#g?h'}
+SHOWN = Path(__file__).parent / "shown.py"
+ENDS = {"record": "accepted", "refusal": "rejected", "reset": "unknown", "hang": "unknown"}
 NUMBERS = (RECIPIENT, PROBE.to, SENDER)
 
 Opened = Callable[..., AbstractAsyncContextManager[AsyncMultiWhats]]
@@ -55,28 +62,26 @@ def server() -> Iterator[RawServer]:
     server.stop()
 
 
-@pytest.fixture(params=["own", "injected"])
-def opened(request: pytest.FixtureRequest, key: str, place: Any, server: RawServer) -> Opened:
-    """Open clients of the server, over our own pool and over a user's client."""
+@pytest.fixture(params=list(TRANSPORTS))
+def transport(request: pytest.FixtureRequest) -> Transport:
+    """Run a test over each way to the server."""
+    return TRANSPORTS[request.param]
 
-    @asynccontextmanager
-    async def opened(**hooks: Any) -> Any:
-        options: dict[str, Any] = {
-            "base_url": server.url,
-            "sender": SENDER,
-            "api_key_in": place,
-            "retry": ONCE,
-            "timeout": PATIENT,
-        }
-        if request.param == "own":
-            async with AsyncMultiWhats(key, **options) as client:
-                yield client
-            return
-        async with (
-            httpx.AsyncClient(trust_env=False, **hooks) as http_client,
-            AsyncMultiWhats(key, http_client=http_client, **options) as client,
-        ):
-            yield client
+
+@pytest.fixture
+def opened(transport: Transport, key: str, place: Any, server: RawServer) -> Opened:
+    """Open clients of the server; hooks are those of a user's own client."""
+
+    def opened(**hooks: Any) -> AbstractAsyncContextManager[AsyncMultiWhats]:
+        return transport.opened(
+            key,
+            http=hooks,
+            base_url=server.url,
+            sender=SENDER,
+            api_key_in=place,
+            retry=ONCE,
+            timeout=PATIENT,
+        )
 
     return opened
 
@@ -108,27 +113,15 @@ def assert_no_number(text: str) -> None:
         assert number not in text
 
 
-def everything_about(error: BaseException, *, besides: str = __file__) -> str:
-    """Return all that can be shown of an error: texts, fields, notes, chain, frames with locals.
-
-    But for the frames of one file: the test's own hold what is secret.
-    """
-    seen: list[str] = []
-    chain: list[BaseException] = [error]
-    for each in chain:
-        seen += [str(each), repr(each), repr(each.args), repr(vars(each))]
-        told = traceback.TracebackException.from_exception(each, capture_locals=True)
-        frames = [frame for frame in told.stack if frame.filename != besides]
-        seen += traceback.StackSummary.from_list(frames).format()
-        chain += [more for more in (each.__cause__, each.__context__) if more is not None]
-        chain += getattr(each, "exceptions", ())
-    return "\n".join(seen)
+def echoed(key: str, status: int = 400) -> bytes:
+    """Return an answer that tells everybody the key, in every form."""
+    told = " ".join(sorted(forms(key)))
+    return answer(status, json.dumps({"message": f"bad {told} {RECIPIENT}"}).encode())
 
 
 def echoing(key: str, status: int = 400) -> Play:
-    """Return the play of a server that tells everybody the key, in every form."""
-    told = " ".join(sorted(forms(key)))
-    return answers(answer(status, json.dumps({"message": f"bad {told} {RECIPIENT}"}).encode()))
+    """Return the play of a server that so answers everything."""
+    return answers(echoed(key, status))
 
 
 class TestLogs:
@@ -208,7 +201,7 @@ class TestErrors:
         error = caught.value
         own = "\n".join((str(error), repr(error), repr(error.args), json.dumps(error.to_dict())))
         assert_clean(own, key)
-        shown = everything_about(error)
+        shown = everything_about(error, but=__file__)
         for form in forms(key):
             assert form not in shown
             assert form.encode() not in pickle.dumps(error)
@@ -255,7 +248,7 @@ class TestErrors:
             await anyio.to_thread.run_sync(server.wait_until, lambda: server.posts == 1)
             tasks.cancel_scope.cancel()
             server.mend()
-        shown = everything_about(caught[0])
+        shown = everything_about(caught[0], but=__file__)
         assert "deliver" in shown
         for form in forms(key):
             assert form not in shown
@@ -346,6 +339,44 @@ class TestClient:
         with pytest.raises(TypeError):
             "Bearer " + secret  # type: ignore[operator]  # that it fails is the point
         assert secret.reveal() == key
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+@pytest.mark.parametrize("way", TRANSPORTS)
+def test_without_assertions(backend: str, way: str, key: str) -> None:
+    """Under ``python -O`` nothing that a program can show of a client holds the key either."""
+
+    def by_text(connection: Connection) -> None:
+        request = connection.read_request()
+        what = json.loads(request.body)["message"]
+        if what == "reset":
+            connection.reset()
+        elif what != "hang":
+            told = {"record": answer(200, record_text(RECIPIENT)), "refusal": echoed(key)}
+            connection.send(told[what])
+
+    server = RawServer(by_text).start()
+    try:
+        done = subprocess.run(  # noqa: S603  # our own program
+            [sys.executable, "-O", str(SHOWN), server.url, backend, way],
+            env=os.environ | {"MULTIWHATS_API_KEY": key},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    finally:
+        server.stop()
+    shown = done.stdout + done.stderr
+    assert done.returncode == 0, shown
+    assert "debug False" in shown
+    assert all(f"{text} {certainty}" in shown for text, certainty in ENDS.items())
+    assert "Traceback" not in done.stderr
+    assert "pickled" not in shown
+    assert "written" not in shown
+    assert [request.query["apikey"] for request in server.requests] == [[key]] * 8
+    for form in forms(key):
+        assert form not in shown
 
 
 @pytest.fixture

@@ -249,14 +249,15 @@ class _Stream(httpcore.AsyncNetworkStream):
 
 
 def _holds_more(connection: httpcore.AsyncHTTPConnection) -> bool:
-    """Tell whether bytes that nobody asked for were read along with an answer.
+    """Tell whether more was read than an answer: bytes that nobody asked for, or the end.
 
-    They would be taken for the answer to the next request. Only h11's own buffer knows of them;
-    where it cannot be looked into, the connection counts as holding some.
+    Bytes would be taken for the answer to the next request; behind the end there is none. Over
+    TLS the end may be said while the socket stays open, and looks idle. Only h11's own buffer
+    knows of either; where it cannot be looked into, the connection counts as holding more.
     """
     try:
         http11: Any = connection._connection  # noqa: SLF001  # no public way to see it
-        return bool(http11._h11_state.trailing_data[0])  # noqa: SLF001  # likewise
+        return any(http11._h11_state.trailing_data)  # noqa: SLF001  # likewise
     except AttributeError:
         return True
 

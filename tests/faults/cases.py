@@ -1,12 +1,12 @@
 """What a case is: what the server does to one POST, and what must then be known of it."""
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Callable, Iterable
+from typing import Final, Literal
 
 import attrs
-import pytest
 from faults.answers import Header, answer, record_text
-from faults.server import Connection, Play
+from faults.certificates import TRUSTED
+from faults.server import Connection, Play, RawServer
 
 from multiwhats_async import ButtonMessage, Certainty, RetryPolicy, Timeouts
 
@@ -38,21 +38,32 @@ def short(part: str) -> Timeouts:
     return attrs.evolve(PATIENT, **{part: SHORT})
 
 
+Condition = Callable[[RawServer], bool]
+
+
 @attrs.frozen(kw_only=True)
 class Case:
     """One thing that a server does.
 
     Attributes:
-        name: Its name in the test's id.
+        name: Its name in the test's id, and in the table.
         play: What the server does.
         certainty: What the client may say of the message.
         posts: How many POSTs the server reads in full.
         status: The status on the error, or None.
         message: What is sent.
         timeouts: How long an attempt may take.
-        tls: Whether the server speaks TLS.
+        tls: Which certificate the server shows, or None: it does not speak TLS.
         handshake: Whether it shakes hands before the play.
         receive_buffer: See the server.
+        door: See the server.
+        host: The name that the client is told; it is not resolved before the server is mended.
+        kept: What the server does to a message before, which leaves its connection in the pool.
+        settled: What must hold at the server before another message goes out.
+        strays: Whether bytes are left behind an answer. In the pool of an injected client they
+            cannot be seen: there it is told to keep no connection.
+        cancelled: What holds at the server when the caller gives up.
+        heals: Whether the server can be mended at all.
     """
 
     name: str
@@ -62,14 +73,26 @@ class Case:
     status: int | None = None
     message: ButtonMessage = MESSAGE
     timeouts: Timeouts = PATIENT
-    tls: bool = False
+    tls: str | None = None
     handshake: bool = True
     receive_buffer: int | None = None
+    door: Literal["open", "crowded", "closed"] = "open"
+    host: str | None = None
+    kept: Play | None = None
+    settled: Condition | None = None
+    strays: bool = False
+    cancelled: Condition | None = None
+    heals: bool = True
 
 
-def parametrised(cases: Iterable[Case]) -> pytest.MarkDecorator:
-    """Run a test with each case."""
-    return pytest.mark.parametrize("case", [pytest.param(case, id=case.name) for case in cases])
+def nobody_there(server: RawServer) -> bool:
+    """Tell whether every connection has ended."""
+    return server.live == 0
+
+
+def over_tls(*cases: Case) -> tuple[Case, ...]:
+    """Return the cases once more, against a server that speaks TLS."""
+    return tuple(attrs.evolve(case, name=f"TLS, {case.name}", tls=TRUSTED) for case in cases)
 
 
 def answers(raw: bytes, *, then: Play | None = None) -> Play:

@@ -1,44 +1,24 @@
-"""What the tests against raw sockets share: servers, certificates, and both transports."""
+"""What the tests against raw sockets share: servers, certificates, and every transport."""
 
 import gc
-import ssl
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
-import attrs
-import httpx
 import pytest
-import trustme
 from faults.cases import ONCE, PATIENT
+from faults.certificates import Certificates, issue
+from faults.scene import KEY, SENDER
 from faults.server import Play, RawServer, behave
+from faults.transports import TRANSPORTS, Transport
 
 from multiwhats_async import AsyncMultiWhats
-
-KEY = "raw-socket-key-7f3a"
-SENDER = "908503080335"
-
-
-@attrs.frozen
-class Certificates:
-    """A server's certificate, and clients that do or do not trust it."""
-
-    server: ssl.SSLContext
-    trusting: ssl.SSLContext
-    suspicious: ssl.SSLContext
 
 
 @pytest.fixture(scope="session")
 def certificates() -> Certificates:
     """Issue certificates for this machine."""
-    authority, other = trustme.CA(), trustme.CA()
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(server)
-    trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    authority.configure_trust(trusting)
-    suspicious = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    other.configure_trust(suspicious)
-    return Certificates(server, trusting, suspicious)
+    return issue()
 
 
 @pytest.fixture
@@ -60,11 +40,17 @@ GARBAGE = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWa
 """httpcore leaves a socket whose connecting was cancelled to the garbage collector."""
 
 
-@pytest.fixture(params=["own", pytest.param("injected", marks=GARBAGE)])
-def transport(request: pytest.FixtureRequest) -> str:
-    """Run a test over our own pool, and over a plain client of the user's."""
-    which: str = request.param
-    return which
+def over(names: Iterable[str]) -> list[Any]:
+    """Return the parameters of a test that runs over these transports."""
+    return [
+        pytest.param(name, marks=GARBAGE if TRANSPORTS[name].injected else ()) for name in names
+    ]
+
+
+@pytest.fixture(params=over(TRANSPORTS))
+def transport(request: pytest.FixtureRequest) -> Transport:
+    """Run a test over each of our own ways, and over a plain client of the user's."""
+    return TRANSPORTS[request.param]
 
 
 class OpenClient(Protocol):
@@ -87,36 +73,26 @@ def _small_heap() -> Iterator[None]:
 
 
 @pytest.fixture
-def open_client(
-    transport: str,
-    certificates: Certificates,
-    monkeypatch: pytest.MonkeyPatch,
-    _small_heap: None,
-) -> Iterator[OpenClient]:
-    """Open clients that go over the transport under test."""
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
+def _all_collected(_small_heap: None) -> Iterator[None]:
+    """Have what is left behind warn in the test that left it."""
+    yield
+    gc.collect()
 
-    @asynccontextmanager
-    async def opened(server: RawServer, **options: Any) -> AsyncIterator[AsyncMultiWhats]:
-        context = options.pop("ssl_context", certificates.trusting)
+
+@pytest.fixture
+def open_client(
+    transport: Transport, certificates: Certificates, _all_collected: None
+) -> OpenClient:
+    """Open clients that go over the transport under test."""
+
+    def opened(server: RawServer, **options: Any) -> AbstractAsyncContextManager[AsyncMultiWhats]:
         settings = {
+            "ssl_context": certificates.trusting,
             "sender": SENDER,
             "base_url": server.url,
             "retry": ONCE,
             "timeout": PATIENT,
-            **options,
         }
-        if transport == "own":
-            async with AsyncMultiWhats(KEY, ssl_context=context, **settings) as client:
-                yield client
-            return
-        async with (
-            httpx.AsyncClient(verify=context) as http_client,
-            AsyncMultiWhats(KEY, http_client=http_client, **settings) as client,
-        ):
-            yield client
+        return transport.opened(KEY, **settings | options)
 
-    yield opened
-    gc.collect()  # what is left behind warns in the test that left it
+    return opened

@@ -1,142 +1,58 @@
 """What networks do to a POST, and servers that crash, hang or babble."""
 
-import itertools
-import os
 from typing import Final
 
-from faults.answers import answer, head, record_text
+from faults.answers import head
 from faults.cases import (
+    ACCEPTED,
     BY_TRACE,
     LARGE,
-    NOT_SENT,
-    RECIPIENT,
     REJECTED,
-    SHORT,
     UNKNOWN,
     Case,
     answers,
+    nobody_there,
+    over_tls,
     short,
 )
-from faults.server import Connection
+from faults.certificates import ASKS, TLS_12, TRUSTED
+from faults.plays import (
+    HALF,
+    RECORD,
+    WHOLE,
+    answer_late,
+    bytewise,
+    close_after_request,
+    corrupt_body,
+    corrupt_record,
+    greet,
+    half_close,
+    hang,
+    promise_for_ever,
+    refuse_and_stall,
+    refuse_in_upload,
+    reset_after_head,
+    reset_after_request,
+    reset_in_upload,
+    stall,
+    trickle,
+    trickle_head,
+)
+from faults.server import Connection, behave
 
-RECORD: Final = record_text(RECIPIENT)
-HALF: Final = answer(200, RECORD)[: -len(RECORD) // 2]
-NOT_TLS: Final = b"HTTP/1.1 400 Bad Request\r\n\r\n"
-CORRUPT: Final = b"\x17\x03\x03\x00\x20" + bytes(32)
-"""A TLS record whose checksum cannot be right."""
-
-
-def close_on_arrival(connection: Connection) -> None:
-    """Close before anything is read."""
-    connection.close()
-
-
-def reset_on_arrival(connection: Connection) -> None:
-    """Reset before anything is read."""
-    connection.reset()
-
-
-def reset_after_hello(connection: Connection) -> None:
-    """Read the client's first bytes, then reset."""
-    connection.wait_for_more()
-    connection.reset()
-
-
-def reset_after_head(connection: Connection) -> None:
-    """Read no more than the request's head."""
-    connection.read_head()
-    connection.reset()
-
-
-def close_after_request(connection: Connection) -> None:
-    """Read the request, and close without a word."""
-    connection.read_request()
-    connection.close()
-
-
-def reset_after_request(connection: Connection) -> None:
-    """Read the request, and reset."""
-    connection.read_request()
-    connection.reset()
-
-
-def half_close(connection: Connection) -> None:
-    """Say that nothing will be said, and read on."""
-    connection.end_sending()
-    connection.read_request()
-    connection.linger()
-
-
-def hang(connection: Connection) -> None:
-    """Read the request, and never answer."""
-    connection.read_request()
-    connection.linger()
-
-
-def hang_before_tls(connection: Connection) -> None:
-    """Take the connection, and say nothing."""
-    connection.linger()
-
-
-def stall(connection: Connection) -> None:
-    """Never read, until the client has given up."""
-    connection.server.released.wait()
-    connection.close()
-
-
-def speak_no_tls(connection: Connection) -> None:
-    """Answer a TLS hello in plain text."""
-    connection.wait_for_more()
-    connection.send(NOT_TLS)
-    connection.linger()
-
-
-def corrupt_record(connection: Connection) -> None:
-    """Read the request, and answer with a TLS record that is none."""
-    connection.read_request()
-    os.write(connection.sock.fileno(), CORRUPT)
-    connection.linger()
-
-
-def promise_for_ever(connection: Connection) -> None:
-    """Send one interim answer after the other."""
-    connection.read_request()
-    while not connection.server.released.wait(SHORT / 10):
-        connection.send(head(102))
-    connection.close()
-
-
-def trickle(connection: Connection) -> None:
-    """Send the answer's body a byte at a time."""
-    connection.read_request()
-    connection.send(head(200, [("Content-Length", "1000")]))
-    for byte in itertools.cycle(RECORD):
-        if connection.server.released.wait(SHORT / 10):
-            break
-        connection.send(bytes([byte]))
-    connection.close()
-
-
-CASES: Final = (
-    Case(name="close on arrival", play=close_on_arrival, certainty=BY_TRACE, posts=0),
-    Case(name="reset on arrival", play=reset_on_arrival, certainty=BY_TRACE, posts=0),
+_ARRIVALS = (
+    Case(name="close on arrival", play=Connection.close, certainty=BY_TRACE, posts=0),
+    Case(name="reset on arrival", play=Connection.reset, certainty=BY_TRACE, posts=0),
+)
+_UPLOADS = (
     Case(name="reset after the head", play=reset_after_head, certainty=UNKNOWN, posts=0),
-    Case(name="reset after the request", play=reset_after_request, certainty=UNKNOWN),
-    Case(name="close after the request", play=close_after_request, certainty=UNKNOWN),
-    Case(name="half-close that still reads", play=half_close, certainty=UNKNOWN),
     Case(
-        name="half a status line",
-        play=answers(b"HTTP/1.1 20", then=Connection.close),
+        name="reset in the upload",
+        play=reset_in_upload,
         certainty=UNKNOWN,
+        posts=0,
+        message=LARGE,
     ),
-    Case(
-        name="half a head",
-        play=answers(b"HTTP/1.1 200 OK\r\nContent-Le", then=Connection.reset),
-        certainty=UNKNOWN,
-    ),
-    Case(name="no HTTP", play=answers(b"220 mail.example ESMTP\r\n\r\n"), certainty=UNKNOWN),
-    Case(name="no reply", play=hang, certainty=UNKNOWN, timeouts=short("read")),
-    Case(name="no reply, whole deadline", play=hang, certainty=UNKNOWN, timeouts=short("attempt")),
     Case(
         name="stalled upload",
         play=stall,
@@ -156,8 +72,102 @@ CASES: Final = (
         timeouts=short("attempt"),
     ),
     Case(
+        name="refusal before the message is read",
+        play=refuse_in_upload,
+        certainty=REJECTED,
+        posts=0,
+        status=413,
+    ),
+    Case(
+        name="refusal, and a stalled upload",
+        play=refuse_and_stall,
+        certainty=UNKNOWN,
+        posts=0,
+        message=LARGE,
+        receive_buffer=2048,
+        timeouts=short("write"),
+    ),
+)
+
+WRITING: Final = (
+    *_ARRIVALS,
+    *over_tls(*_ARRIVALS),
+    Case(
+        name="TLS 1.3 that asks for the client's certificate",
+        play=behave,
+        certainty=BY_TRACE,
+        posts=0,
+        tls=ASKS,
+    ),
+    *_UPLOADS,
+    *over_tls(*_UPLOADS),
+)
+
+_UNANSWERED = (
+    Case(name="reset after the request", play=reset_after_request, certainty=UNKNOWN),
+    Case(name="close after the request", play=close_after_request, certainty=UNKNOWN),
+    Case(name="half-close that still reads", play=half_close, certainty=UNKNOWN),
+    Case(name="no reply", play=hang, certainty=UNKNOWN, timeouts=short("read")),
+    Case(name="no reply, whole deadline", play=hang, certainty=UNKNOWN, timeouts=short("attempt")),
+    Case(
         name="endless interim answers",
         play=promise_for_ever,
+        certainty=UNKNOWN,
+        timeouts=short("attempt"),
+    ),
+    Case(
+        name="caller gives up, no answer comes",
+        play=hang,
+        certainty=UNKNOWN,
+        timeouts=short("attempt"),
+        cancelled=lambda server: server.posts == 1,
+    ),
+    Case(
+        name="caller gives up, the answer comes late",
+        play=answer_late,
+        certainty=ACCEPTED,
+        cancelled=lambda server: server.posts == 1,
+    ),
+)
+
+UNANSWERED: Final = (
+    *_UNANSWERED,
+    *over_tls(*_UNANSWERED),
+    Case(
+        name="TLS 1.2, reset after the request",
+        play=reset_after_request,
+        certainty=UNKNOWN,
+        tls=TLS_12,
+    ),
+    Case(
+        name="TLS 1.2, close after the request",
+        play=close_after_request,
+        certainty=UNKNOWN,
+        tls=TLS_12,
+    ),
+    Case(
+        name="TLS, goodbye after the request",
+        play=answers(b"", then=Connection.part),
+        certainty=UNKNOWN,
+        tls=TRUSTED,
+    ),
+    Case(name="TLS, corrupt record", play=corrupt_record, certainty=UNKNOWN, tls=TRUSTED),
+)
+
+_BROKEN = (
+    Case(
+        name="half a status line",
+        play=answers(b"HTTP/1.1 20", then=Connection.close),
+        certainty=UNKNOWN,
+    ),
+    Case(
+        name="half a head",
+        play=answers(b"HTTP/1.1 200 OK\r\nContent-Le", then=Connection.reset),
+        certainty=UNKNOWN,
+    ),
+    Case(
+        name="head in a trickle",
+        play=trickle_head,
         certainty=UNKNOWN,
         timeouts=short("attempt"),
     ),
@@ -197,6 +207,15 @@ CASES: Final = (
         status=200,
     ),
     Case(
+        name="chunks without the last",
+        play=answers(
+            head(200, [("Transfer-Encoding", "chunked")]) + b"%x\r\n%s\r\n" % (len(RECORD), RECORD),
+            then=Connection.close,
+        ),
+        certainty=UNKNOWN,
+        status=200,
+    ),
+    Case(
         name="cut until-close body",
         play=answers(head() + RECORD[:-5], then=Connection.close),
         certainty=UNKNOWN,
@@ -208,60 +227,77 @@ CASES: Final = (
         certainty=REJECTED,
         status=422,
     ),
+)
+
+BROKEN: Final = (
+    *_BROKEN,
+    *over_tls(*_BROKEN),
     Case(
-        name="TLS hang",
-        play=hang_before_tls,
-        certainty=NOT_SENT,
-        posts=0,
-        tls=True,
-        handshake=False,
-        timeouts=short("connect"),
-    ),
-    Case(
-        name="TLS hang, whole deadline",
-        play=hang_before_tls,
-        certainty=NOT_SENT,
-        posts=0,
-        tls=True,
-        handshake=False,
-        timeouts=short("attempt"),
-    ),
-    Case(
-        name="TLS reset",
-        play=reset_after_hello,
-        certainty=NOT_SENT,
-        posts=0,
-        tls=True,
-        handshake=False,
-    ),
-    Case(
-        name="TLS close",
-        play=close_on_arrival,
-        certainty=NOT_SENT,
-        posts=0,
-        tls=True,
-        handshake=False,
-    ),
-    Case(
-        name="no TLS",
-        play=speak_no_tls,
-        certainty=NOT_SENT,
-        posts=0,
-        tls=True,
-        handshake=False,
-    ),
-    Case(name="corrupt TLS record", play=corrupt_record, certainty=UNKNOWN, tls=True),
-    Case(
-        name="TLS, close after the request", play=close_after_request, certainty=UNKNOWN, tls=True
-    ),
-    Case(
-        name="TLS, reset after the request", play=reset_after_request, certainty=UNKNOWN, tls=True
-    ),
-    Case(
-        name="TLS, no reply",
-        play=hang,
+        name="TLS, half a status line, then goodbye",
+        play=answers(b"HTTP/1.1 20", then=Connection.part),
         certainty=UNKNOWN,
-        tls=True,
-        timeouts=short("attempt"),
+        tls=TRUSTED,
     ),
+    Case(
+        name="TLS, half a body, then goodbye",
+        play=answers(HALF, then=Connection.part),
+        certainty=UNKNOWN,
+        status=200,
+        tls=TRUSTED,
+    ),
+    Case(
+        name="TLS, cut until-close body, then goodbye",
+        settled=nobody_there,
+        play=answers(head() + RECORD[:-5], then=Connection.part),
+        certainty=UNKNOWN,
+        status=200,
+        tls=TRUSTED,
+    ),
+    Case(
+        name="TLS, half a body, then a corrupt record",
+        play=corrupt_body,
+        certainty=UNKNOWN,
+        status=200,
+        tls=TRUSTED,
+    ),
+)
+
+_WHOLE = (
+    Case(name="a record", play=behave, certainty=ACCEPTED),
+    Case(name="a record, byte by byte", play=bytewise, certainty=ACCEPTED),
+    Case(
+        name="a record, then close",
+        play=answers(WHOLE, then=Connection.close),
+        settled=nobody_there,
+        certainty=ACCEPTED,
+    ),
+    Case(
+        name="a record, then reset",
+        play=answers(WHOLE, then=Connection.reset),
+        settled=nobody_there,
+        certainty=ACCEPTED,
+    ),
+    Case(
+        name="until-close body",
+        play=answers(head() + RECORD, then=Connection.close),
+        certainty=ACCEPTED,
+    ),
+)
+
+ANSWERED: Final = (
+    *_WHOLE,
+    *over_tls(*_WHOLE),
+    Case(name="TLS 1.2, a record", play=behave, certainty=ACCEPTED, tls=TLS_12),
+    Case(
+        name="TLS, until-close body, then goodbye",
+        settled=nobody_there,
+        play=answers(head() + RECORD, then=Connection.part),
+        certainty=ACCEPTED,
+        tls=TRUSTED,
+    ),
+)
+
+BABBLE: Final = (
+    Case(name="no HTTP", play=answers(b"220 mail.example ESMTP\r\n\r\n"), certainty=UNKNOWN),
+    Case(name="a greeting before the request", play=greet, certainty=BY_TRACE, posts=0),
 )

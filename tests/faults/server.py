@@ -7,7 +7,7 @@ import struct
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Self
+from typing import Literal, Self
 from urllib.parse import parse_qs, urlsplit
 
 import attrs
@@ -65,6 +65,11 @@ class Connection:
         head, _, self._buffer = self._buffer.partition(b"\r\n\r\n")
         return head
 
+    def read_some(self, count: int) -> None:
+        """Read that many bytes, or a few more."""
+        while count > 0:
+            count -= len(self._receive())
+
     def read_request(self) -> Request:
         """Read a request in full, and count it."""
         request = Request(self.read_head(), b"")
@@ -91,8 +96,21 @@ class Connection:
         self.sock.close()
 
     def end_sending(self) -> None:
-        """Half-close: nothing more will be sent."""
-        self.sock.shutdown(socket.SHUT_WR)
+        """Half-close: nothing more will be sent. TLS itself is not told: its stream is cut."""
+        socket.socket.shutdown(self.sock, socket.SHUT_WR)  # that of TLS would end its reading too
+
+    def say_goodbye(self) -> None:
+        """Say over TLS that nothing more will be sent."""
+        assert isinstance(self.sock, ssl.SSLSocket)
+        self.sock.settimeout(0)  # the client's own goodbye is not waited for
+        with suppress(ssl.SSLWantReadError):
+            self.sock.unwrap()
+        self.sock.settimeout(SECONDS)
+
+    def part(self) -> None:
+        """Say over TLS that nothing more will be sent, then close."""
+        self.say_goodbye()
+        self.close()
 
     def linger(self) -> None:
         """Read on, whatever comes, until the client goes."""
@@ -131,7 +149,8 @@ class RawServer:
         tls: Speak TLS.
         handshake: Shake hands before the play; otherwise it gets the bare socket.
         receive_buffer: Bytes that the kernel takes for a connection before it is read.
-        backlog: Connections that the kernel takes before they are accepted.
+        door: What the kernel does with a connection: ``open`` takes it, ``closed`` refuses it,
+            and before a ``crowded`` one it waits. Mending opens it.
     """
 
     def __init__(
@@ -141,7 +160,7 @@ class RawServer:
         tls: ssl.SSLContext | None = None,
         handshake: bool = True,
         receive_buffer: int | None = None,
-        backlog: int = 128,
+        door: Literal["open", "crowded", "closed"] = "open",
     ) -> None:
         self.play = play
         self.tls = tls
@@ -158,8 +177,9 @@ class RawServer:
         if receive_buffer is not None:
             self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self._listener.bind(("127.0.0.1", 0))
-        self._listener.listen(backlog)
         self.port: int = self._listener.getsockname()[1]
+        self._crowd: list[socket.socket] = []
+        self._door = door
 
     @property
     def url(self) -> str:
@@ -180,17 +200,25 @@ class RawServer:
         return record_answer(request.body)
 
     def start(self) -> Self:
-        """Begin to accept connections."""
-        thread = threading.Thread(target=self._accept, daemon=True)
-        thread.start()
-        self._threads.append(thread)
+        """Begin to accept connections, if the door is open."""
+        if self._door == "crowded":
+            self._listener.listen(0)
+            self._gather()
+        elif self._door == "open":
+            self._open()
         return self
 
-    def mend(self, play: Play = behave) -> None:
-        """From now on do what the vendor does, or another play."""
+    def mend(self, play: Play = behave, *, tls: ssl.SSLContext | None = None) -> None:
+        """From now on do what the vendor does, or another play; with another certificate."""
         self.play = play
         self.handshake = True
+        self.tls = tls or self.tls
         self.released.set()
+        if self._door != "open":
+            self._door = "open"
+            for sock in self._crowd:
+                sock.close()
+            self._open()
 
     def note(self, change: Callable[[], object]) -> None:
         """Change what is counted, and wake who waits for it."""
@@ -213,11 +241,28 @@ class RawServer:
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+        for sock in self._crowd:
+            sock.close()
         for connection in self._sockets:
             with suppress(OSError):
                 connection.sock.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join(SECONDS)
+
+    def _open(self) -> None:
+        self._listener.listen(128)
+        thread = threading.Thread(target=self._accept, daemon=True)
+        thread.start()
+        self._threads.append(thread)
+
+    def _gather(self) -> None:
+        """Fill the queue of those that wait to be accepted."""
+        for _ in range(4):
+            sock = socket.socket()
+            self._crowd.append(sock)
+            sock.setblocking(False)
+            with suppress(BlockingIOError):
+                sock.connect(("127.0.0.1", self.port))
 
     def _accept(self) -> None:
         while True:

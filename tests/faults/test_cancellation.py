@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import random
 import threading
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -13,23 +12,20 @@ import attrs
 import pytest
 import trio
 from faults.cases import MESSAGE, PATIENT, PROBE, SHORT, short
-from faults.conftest import Certificates, OpenClient
-from faults.network_cases import hang, hang_before_tls
+from faults.certificates import TRUSTED, Certificates
+from faults.conftest import OpenClient, over
+from faults.plays import hang
+from faults.scene import Outcomes
 from faults.server import Connection, RawServer, behave
+from faults.transports import OURS, TRACED
 
-from multiwhats_async import AsyncMultiWhats, ButtonMessage, Certainty, Outcome
+from multiwhats_async import ButtonMessage, Certainty
+from multiwhats_async._evidence import Evidence
 
 pytestmark = pytest.mark.anyio
 
 Reached = Callable[[], bool]
 Cancel = Callable[[Callable[[], Awaitable[Any]], Callable[[], Awaitable[None]]], Awaitable[None]]
-
-
-class Outcomes(list[Outcome]):
-    """A hook that keeps every outcome, however its call ended."""
-
-    def on_outcome(self, outcome: Outcome) -> None:
-        self.append(outcome)
 
 
 async def by_scope(
@@ -96,7 +92,7 @@ async def test_while_connecting(
     certificates: Certificates,
 ) -> None:
     """Cancelled in the TLS handshake: ended at once, proven not sent, and its hooks are told."""
-    server = start_server(hang_before_tls, tls=certificates.server, handshake=False)
+    server = start_server(Connection.linger, tls=certificates.servers[TRUSTED], handshake=False)
     told = Outcomes()
     async with open_client(server, hooks=[told]) as client:
         began = anyio.current_time()
@@ -110,15 +106,16 @@ async def test_while_connecting(
     assert server.posts == 1
 
 
-@pytest.mark.parametrize("transport", ["own"])  # in a user's own client it is httpcore's to close
+@pytest.mark.parametrize(
+    "transport", OURS, indirect=True
+)  # in a user's own client it is httpcore's to close
 async def test_no_socket_is_left_when_cancelled_while_connecting(
     start_server: Callable[..., RawServer],
     open_client: OpenClient,
     certificates: Certificates,
-    transport: str,
 ) -> None:
     """Cancelled in the TLS handshake, our own pool closes the socket at once."""
-    server = start_server(hang_before_tls, tls=certificates.server, handshake=False)
+    server = start_server(Connection.linger, tls=certificates.servers[TRUSTED], handshake=False)
     gc.disable()
     try:
         async with open_client(server) as client:
@@ -189,7 +186,7 @@ async def test_however_early(
     certificates: Certificates,
 ) -> None:
     """Cancelled before anything is known of the attempt, it still ends at once, as not sent."""
-    server = start_server(hang_before_tls, tls=certificates.server, handshake=False)
+    server = start_server(Connection.linger, tls=certificates.servers[TRUSTED], handshake=False)
     told = Outcomes()
 
     async def ready() -> None:
@@ -233,98 +230,51 @@ async def test_in_every_step_of_the_loop(
             assert outcome.certainty is Certainty.NOT_SENT, outcome.error
 
 
-STORM = 240
-PROBES = 10
-
-
-async def storm(
-    client: AsyncMultiWhats, one: Callable[[AsyncMultiWhats, ButtonMessage], Awaitable[None]]
-) -> None:
-    """Send messages, eight at a time, each with a cancellation of its own."""
-
-    async def work(first: int) -> None:
-        for number in range(first, STORM, 8):
-            await one(client, ButtonMessage(MESSAGE.to, f"message {number}", ["Yes"]))
-
-    async with anyio.create_task_group() as tasks:
-        for first in range(8):
-            tasks.start_soon(work, first)
-
-
-def moment() -> float:
-    """Return when to cancel, in seconds: mostly within what a message takes."""
-    return random.random() ** 2 * 0.01
-
-
-async def cut_by_scope(client: AsyncMultiWhats, message: ButtonMessage) -> None:
-    """Send a message, and cancel it at some moment."""
-    with anyio.move_on_after(moment()):
-        await client.deliver(message)
-
-
-async def cut_by_task(client: AsyncMultiWhats, message: ButtonMessage) -> None:
-    """Send a message, and cancel its task at some moment, perhaps twice."""
-    task = asyncio.ensure_future(client.deliver(message))
-    await asyncio.wait([task], timeout=moment())
-    task.cancel()
-    if random.random() < 0.3:
-        await asyncio.sleep(0)
-        task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
-
-
-async def cut_by_wait_for(client: AsyncMultiWhats, message: ButtonMessage) -> None:
-    """Send a message within a moment."""
-    with suppress(TimeoutError):
-        await asyncio.wait_for(client.deliver(message), moment())
-
-
-@pytest.mark.parametrize("tls", [False, True], ids=["plain", "TLS"])
-@pytest.mark.parametrize(
-    ("anyio_backend", "one"),
-    [
-        pytest.param("asyncio", cut_by_scope, id="asyncio-scope"),
-        pytest.param("asyncio", cut_by_task, id="asyncio-task"),
-        pytest.param("asyncio", cut_by_wait_for, id="asyncio-wait_for"),
-        pytest.param("trio", cut_by_scope, id="trio-scope"),
-    ],
-)
-async def test_storm(
-    one: Callable[[AsyncMultiWhats, ButtonMessage], Awaitable[None]],
-    tls: bool,
+@pytest.mark.parametrize("transport", over(TRACED), indirect=True)
+@pytest.mark.parametrize("kept", [False, True], ids=["fresh", "kept"])
+@pytest.mark.parametrize("tls", [None, TRUSTED], ids=["plain", "TLS"])
+async def test_at_every_event(
+    tls: str | None,
+    kept: bool,
     start_server: Callable[..., RawServer],
     open_client: OpenClient,
     certificates: Certificates,
-    transport: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """After hundreds of cancellations every outcome is true, and the pool has lost nothing."""
+    """Cancelled within each step that httpcore tells of: the outcome is what the server saw."""
+    record = Evidence.record
+    events: list[str] = []
+    at: list[Callable[[], None]] = []
 
-    def dawdle(connection: Connection) -> None:
-        request = connection.read_request()
-        connection.server.released.wait(random.random() * 0.004)
-        if random.random() < 0.1:
-            connection.close()  # so that connecting goes on
-        else:
-            connection.send(connection.server.answer_to(request))
+    def told(evidence: Evidence, name: str, info: Any) -> None:
+        record(evidence, name, info)
+        events.append(name)
+        if at and len(events) == step:
+            at[0]()
 
-    server = start_server(dawdle, tls=certificates.server if tls else None)
-    told = Outcomes()
-    async with open_client(server, hooks=[told]) as client:
-        await storm(client, one)
-        server.mend()
-        cancelled = list(told)
-        probes = [await client.deliver(PROBE) for _ in range(PROBES)]
-        if transport == "own":
-            idle = len(client._lifetime._http._transport._idle)
-            await anyio.to_thread.run_sync(server.wait_until, lambda: server.live == idle)
-    if transport == "own":
-        await anyio.to_thread.run_sync(server.wait_idle)
-    read = [text for text in server.texts() if text.startswith("message")]
-    by_text = {outcome.message.message: outcome.certainty for outcome in cancelled}
-    assert {probe.certainty for probe in probes} == {Certainty.ACCEPTED}
-    assert len(cancelled) == len(by_text) == STORM
+    monkeypatch.setattr(Evidence, "record", told)
+    outcomes = Outcomes()
+    server = start_server(tls=certificates.servers[tls] if tls else None)
+    step, steps = 0, 1
+    while step < steps:
+        async with open_client(server, hooks=[outcomes]) as client:
+            if kept:
+                await client.deliver(PROBE)
+            events.clear()
+            with anyio.CancelScope() as scope:
+                at[:] = [scope.cancel] if step else []
+                await client.deliver(ButtonMessage(MESSAGE.to, f"step {step}", ["Yes"]))
+            at.clear()
+            steps = steps if step else len(events)
+            probe = await client.deliver(PROBE)
+            assert probe.certainty is Certainty.ACCEPTED
+        step += 1
+    await anyio.to_thread.run_sync(server.wait_idle)
+    read = [text for text in server.texts() if text.startswith("step")]
+    by_text = {each.message.message: each.certainty for each in outcomes if each.message != PROBE}
+    assert steps >= 10
+    assert len(by_text) == steps
     assert len(read) == len(set(read))
-    assert not [text for text in read if by_text[text] is Certainty.NOT_SENT]
-    assert {text for text, what in by_text.items() if what is Certainty.ACCEPTED} <= set(read)
-    assert Certainty.NOT_SENT in by_text.values()
+    for text, certainty in by_text.items():
+        assert certainty is (Certainty.ACCEPTED if text in read else Certainty.NOT_SENT), text
+    assert kept or Certainty.NOT_SENT in by_text.values()

@@ -4,17 +4,18 @@ from collections.abc import Callable
 
 import anyio.to_thread
 import pytest
-from faults.answers import answer, record_text
-from faults.cases import MESSAGE, PROBE, RECIPIENT, STRANGER, answers
+from faults.answers import answer, head, record_text
+from faults.cases import MESSAGE, PROBE, STRANGER, answers
+from faults.certificates import TRUSTED, Certificates
 from faults.conftest import OpenClient
-from faults.server import Connection, Play, RawServer
+from faults.plays import RECORD, TIMED_OUT, WHOLE
+from faults.reuse_cases import STRAYS
+from faults.server import Connection, RawServer
+from faults.transports import OURS, Transport
 
 from multiwhats_async import AsyncMultiWhats, Certainty, Outcome, RetryPolicy
 
 pytestmark = pytest.mark.anyio
-
-RECORD = answer(200, record_text(RECIPIENT))
-TIMED_OUT = answer(408, b"", [("Connection", "close")])
 
 
 async def delivered(client: AsyncMultiWhats) -> Outcome:
@@ -35,39 +36,6 @@ async def test_connections_are_kept(
     assert (server.connections, server.posts) == (1, 5)
 
 
-@pytest.mark.parametrize("end", [Connection.close, Connection.reset], ids=["FIN", "RST"])
-async def test_ended_while_idle(
-    end: Play, start_server: Callable[..., RawServer], open_client: OpenClient
-) -> None:
-    """A kept connection that the server has ended is noticed: a fresh one is used, no error."""
-    server = start_server(answers(RECORD, then=end))
-    async with open_client(server) as client:
-        await delivered(client)
-        await anyio.to_thread.run_sync(server.wait_idle)
-        server.mend()
-        outcome = await client.deliver(PROBE)
-    assert outcome.certainty is Certainty.ACCEPTED
-    assert outcome.attempts == 1
-    assert (server.connections, server.posts) == (2, 2)
-
-
-@pytest.mark.parametrize("end", [Connection.close, Connection.reset], ids=["FIN", "RST"])
-async def test_close_races_the_post(
-    end: Play, start_server: Callable[..., RawServer], open_client: OpenClient
-) -> None:
-    """A kept connection that ends under a POST leaves it unknown; nothing is sent again."""
-    server = start_server()
-    async with open_client(server) as client:
-        await delivered(client)
-        server.mend(end)
-        outcome = await client.deliver(PROBE)
-        server.mend()
-        probe = await client.deliver(PROBE)
-    assert outcome.certainty is Certainty.UNKNOWN
-    assert probe.certainty is Certainty.ACCEPTED
-    assert (server.connections, server.posts) == (2, 2)
-
-
 async def test_408_while_idle(
     start_server: Callable[..., RawServer], open_client: OpenClient
 ) -> None:
@@ -78,7 +46,7 @@ async def test_408_while_idle(
         connection.send(TIMED_OUT)
         connection.close()
 
-    server = start_server(answers(RECORD, then=say_408))
+    server = start_server(answers(WHOLE, then=say_408))
     async with open_client(server) as client:
         await delivered(client)
         server.mend()
@@ -88,47 +56,17 @@ async def test_408_while_idle(
     assert (server.connections, server.posts) == (2, 2)
 
 
-async def test_408_races_the_post(
-    start_server: Callable[..., RawServer], open_client: OpenClient
-) -> None:
-    """A 408 that crosses a POST leaves it unknown."""
-
-    def say_408(connection: Connection) -> None:
-        connection.send(TIMED_OUT)
-        connection.linger()
-
-    server = start_server()
-    async with open_client(server) as client:
-        await delivered(client)
-        server.mend(say_408)
-        outcome = await client.deliver(PROBE)
-        server.mend()
-        probe = await client.deliver(PROBE)
-    assert outcome.certainty is Certainty.UNKNOWN
-    assert outcome.error is not None
-    assert outcome.error.status_code == 408
-    assert probe.certainty is Certainty.ACCEPTED
-
-
-STRAYS = {
-    "record": answer(200, record_text(STRANGER)),
-    "record of the same recipient": answer(200, record_text(PROBE.to)),
-    "record without targets": answer(200, record_text(STRANGER, targets=[])),
-    "400": answer(400, b"{}"),
-    "429": answer(429, b"{}"),
-    "503": answer(503, b"{}", [("Retry-After", "0")]),
-    "garbage": b"garbage",
-}
-
-
 @pytest.mark.parametrize("stray", STRAYS)
 async def test_stray_bytes_with_an_answer(
-    stray: str, start_server: Callable[..., RawServer], open_client: OpenClient, transport: str
+    stray: str,
+    start_server: Callable[..., RawServer],
+    open_client: OpenClient,
+    transport: Transport,
 ) -> None:
     """Bytes that came behind one answer are never taken for the answer to the next message."""
-    server = start_server(answers(RECORD + STRAYS[stray]))
+    server = start_server(answers(WHOLE + STRAYS[stray]))
     # What lies unread in an injected client's pool cannot be seen: there it takes no keep-alive.
-    options = {} if transport == "own" else {"keepalive": None}
+    options = {"keepalive": None} if transport.injected else {}
     async with open_client(server, **options) as client:
         await delivered(client)
         server.mend()
@@ -141,11 +79,11 @@ async def test_stray_bytes_with_an_answer(
 
 
 async def test_stray_429_doubles_nothing(
-    start_server: Callable[..., RawServer], open_client: OpenClient, transport: str
+    start_server: Callable[..., RawServer], open_client: OpenClient, transport: Transport
 ) -> None:
     """A stray "later" behind an answer does not have the next message sent twice."""
-    server = start_server(answers(RECORD + STRAYS["429"]))
-    options = {} if transport == "own" else {"keepalive": None}
+    server = start_server(answers(WHOLE + STRAYS["429"]))
+    options = {"keepalive": None} if transport.injected else {}
     retry = RetryPolicy(throttled_base=0.0)
     async with open_client(server, retry=retry, **options) as client:
         await delivered(client)
@@ -165,7 +103,7 @@ async def test_stray_answer_while_idle(
         connection.server.note(lambda: setattr(connection.server, "said", True))
         connection.linger()
 
-    server = start_server(answers(RECORD, then=say_more))
+    server = start_server(answers(WHOLE, then=say_more))
     async with open_client(server) as client:
         await delivered(client)
         server.mend()
@@ -176,7 +114,7 @@ async def test_stray_answer_while_idle(
 
 
 async def test_answer_for_another_recipient(
-    start_server: Callable[..., RawServer], open_client: OpenClient, transport: str
+    start_server: Callable[..., RawServer], open_client: OpenClient, transport: Transport
 ) -> None:
     """An answer that speaks of someone else leaves the message unknown, and ends its connection."""
     server = start_server(answers(answer(200, record_text(STRANGER))))
@@ -189,4 +127,24 @@ async def test_answer_for_another_recipient(
     assert outcome.error.status_code == 200
     assert probe.certainty is Certainty.ACCEPTED
     # The pool of an injected client is not ours to close connections of.
-    assert server.connections == (2 if transport == "own" else 1)
+    assert server.connections == (1 if transport.injected else 2)
+
+
+@pytest.mark.parametrize("transport", OURS, indirect=True)
+async def test_a_goodbye_ends_a_connection(
+    start_server: Callable[..., RawServer], open_client: OpenClient, certificates: Certificates
+) -> None:
+    """An answer that TLS says is the last one ends its connection, though the socket stays open."""
+
+    def say_goodbye(connection: Connection) -> None:
+        connection.say_goodbye()
+        connection.linger()
+
+    tls = certificates.servers[TRUSTED]
+    server = start_server(answers(head() + RECORD, then=say_goodbye), tls=tls)
+    async with open_client(server) as client:
+        await delivered(client)
+        server.mend()
+        outcome = await client.deliver(PROBE)
+    assert outcome.certainty is Certainty.ACCEPTED
+    assert (server.connections, server.posts) == (2, 2)

@@ -152,7 +152,7 @@ async def test_cancellation_waits_for_the_answer(ledger: SQLiteLedger) -> None:
     with anyio.CancelScope() as scope:
         scope.cancel()
         await taken[0].intend()
-        await anyio.sleep(1)
+        await anyio.lowlevel.checkpoint()
         pytest.fail("not cancelled")
     assert taken[0]._begun == 1
     assert (await ledger.summary("spring")).in_flight == 1
