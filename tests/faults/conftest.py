@@ -28,8 +28,7 @@ class Certificates:
     suspicious: ssl.SSLContext
 
 
-@pytest.fixture(scope="session")
-def certificates() -> Certificates:
+def issue_certificates() -> Certificates:
     """Issue certificates for this machine."""
     authority, other = trustme.CA(), trustme.CA()
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -39,6 +38,12 @@ def certificates() -> Certificates:
     suspicious = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     other.configure_trust(suspicious)
     return Certificates(server, trusting, suspicious)
+
+
+@pytest.fixture(scope="session")
+def certificates() -> Certificates:
+    """Issue certificates once for all tests."""
+    return issue_certificates()
 
 
 @pytest.fixture
