@@ -88,7 +88,7 @@ class Plan:
             cut=cut,
             early=dice.random() < 0.3,
             delay=dice.random() ** 2 * 0.02,
-            size=dice.choice((0, 0, 0, 0, 0, 0, 0, 0, 0, 500_000)),
+            size=dice.choice((*[0] * 19, 300_000)),
         )
 
     @property

@@ -118,6 +118,22 @@ async def test_a_stopped_run_goes_on_where_it_stopped(ledger: DatabaseLedger) ->
     assert [outcome.index for outcome in report.outcomes] == list(range(110))
 
 
+@pytest.mark.parametrize("kind", ["list", "generator", "async"])
+async def test_what_has_its_outcome_is_skipped_after_a_stop(
+    ledger: DatabaseLedger, kind: str
+) -> None:
+    """A run that has no credit left does not call not sent what an earlier one has sent."""
+    vendor = Vendor()
+    async with vendor.client(max_concurrency=1) as client:
+        await client.send_many(messages(3)[2:], ledger=ledger, campaign="spring")
+        vendor.always = lambda *_: answer(402)
+        run = client.bulk(inputs(kind, messages(4)), ledger=ledger, campaign="spring")
+        outcomes = await run_all(run)
+    assert [outcome.certainty for outcome in outcomes] == [R, N, S, N]
+    assert outcomes[2].earlier is A
+    assert (await ledger.summary("spring")).total == 4
+
+
 async def test_what_is_not_in_the_input_is_not_sent(ledger: DatabaseLedger) -> None:
     """Somebody who was taken off the list gets nothing, though the ledger has the message."""
     vendor = Vendor()
