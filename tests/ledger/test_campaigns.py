@@ -22,6 +22,7 @@ from multiwhats_async import (
     StopReason,
 )
 from multiwhats_async.ledger._base import DatabaseLedger
+from multiwhats_async.ledger._campaign import StoredClaim
 
 pytestmark = pytest.mark.anyio
 
@@ -132,6 +133,32 @@ async def test_what_has_its_outcome_is_skipped_after_a_stop(
     assert [outcome.certainty for outcome in outcomes] == [R, N, S, N]
     assert outcomes[2].earlier is A
     assert (await ledger.summary("spring")).total == 4
+
+
+async def test_an_intent_without_an_attempt_changes_nothing(
+    ledger: DatabaseLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that is stopped right before it sends a refused message anew leaves it refused."""
+    vendor = Vendor()
+    vendor.script[message().to] = [answer(422, json={"message": "no such number"})]
+    intend = StoredClaim.intend
+    async with vendor.client() as client:
+        await client.send_many(messages(1), ledger=ledger, campaign="spring")
+        before = await on_record(ledger)
+        run = client.bulk(messages(1), ledger=ledger, campaign="spring", only_failed=True)
+
+        async def intend_and_stop(claim: StoredClaim) -> None:
+            await intend(claim)
+            run.stop()
+
+        with monkeypatch.context() as patch:
+            patch.setattr(StoredClaim, "intend", intend_and_stop)
+            outcomes = await run_all(run)
+        await client.send_many(messages(1), ledger=ledger, campaign="spring")
+    assert [outcome.certainty for outcome in outcomes] == [N]
+    told = [outcome.error and outcome.error.to_dict() for outcome in await on_record(ledger)]
+    assert told == [outcome.error and outcome.error.to_dict() for outcome in before]
+    assert vendor.total == 1
 
 
 async def test_what_is_not_in_the_input_is_not_sent(ledger: DatabaseLedger) -> None:

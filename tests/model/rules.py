@@ -87,8 +87,8 @@ def allowed(before: Certainty, met: Sequence[str], *, torn: bool) -> frozenset[C
         met: How the server met its attempts in this run.
         torn: Whether the last of them may have been ended before its answer.
     """
-    if not met:
-        return frozenset({before})
+    if not met:  # one that was refused before was not sent by this run
+        return frozenset({before, N} if before is R else {before})
     verdicts = {VERDICTS[met[-1]]} | ({U} if torn else set())
     if before is U:  # no later attempt undoes that an earlier one may have gone out
         return frozenset(A if verdict is A else U for verdict in verdicts)
