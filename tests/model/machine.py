@@ -432,7 +432,7 @@ class CampaignMachine(RuleBasedStateMachine):
             if number in plan.numbers:
                 self._check_sending(plan, known, number, met)
                 may = allowed(known.certainty, met, torn=True) | {U}
-                if met and met[-1] in AGAIN or not met:
+                if (met and met[-1] in AGAIN) or not met:
                     may |= {known.certainty if not met else N}
                 if not plan.choice.takes(known):
                     may = {known.certainty}
