@@ -92,7 +92,8 @@ def test_any_damage_to_a_workbook(data: st.DataObject) -> None:
 
 # --- written and read -------------------------------------------------------------------------
 
-WORDS = st.text(alphabet="abcçğıİ ,;|\t'\"👍٣9=#", max_size=12).map(lambda text: f"a{text}z")  # Turkish
+ALPHABET = "abcçğıİ ,;|\t'\"👍٣9=#"  # noqa: RUF001  # Turkish
+WORDS = st.text(alphabet=ALPHABET, max_size=12).map(lambda text: f"a{text}z")
 LINES = st.lists(WORDS, min_size=1, max_size=3).map("\n".join)
 MESSAGES = st.lists(
     st.builds(

@@ -289,7 +289,7 @@ class CampaignMachine(RuleBasedStateMachine):
             assert known.processed <= 1 + known.resends
 
     def teardown(self) -> None:
-        """Send all once more, to a server that is well: each is final then, and none was doubled."""
+        """Send all once more, to a server that is well: each is final, and none was doubled."""
         if hasattr(self, "ledger") and sys.exc_info()[0] is None:  # nothing has failed before
             if self.is_paused:
                 self.hold(is_paused=False)
