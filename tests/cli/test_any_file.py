@@ -92,7 +92,7 @@ def test_any_damage_to_a_workbook(data: st.DataObject) -> None:
 
 # --- written and read -------------------------------------------------------------------------
 
-ALPHABET = "abcçğıİ ,;|\t'\"👍٣9=#"  # noqa: RUF001  # Turkish
+ALPHABET = "abcçğıİ ,;|\t'\"👍٣9=#"  # Turkish
 WORDS = st.text(alphabet=ALPHABET, max_size=12).map(lambda text: f"a{text}z")
 LINES = st.lists(WORDS, min_size=1, max_size=3).map("\n".join)
 MESSAGES = st.lists(
