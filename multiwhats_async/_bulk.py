@@ -332,7 +332,8 @@ class BulkRun:
 
     async def _take_to_outcome(self, item: Item) -> Outcome:
         """Send a message, unless the run is stopped or its key has its outcome."""
-        if self._stopped is None:
+        if self._failure is None:
+            # Also once the run is stopped: a message that has its outcome was not "not sent".
             await self._admit(item)
         if item.is_skipped:
             outcome = item.skipped()

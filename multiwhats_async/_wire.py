@@ -39,6 +39,7 @@ MAX_DETAIL: Final = 300
 """Characters of an error's body that are shown."""
 
 _converter: Final = make_converter()
+_RECIPIENT: Final = re.compile(rb'"to":"(\d+)"')
 _encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -240,6 +241,22 @@ def _speaks_of(receipt: MessageReceipt, message: ButtonMessage) -> bool:
     named = {target.target_identifier for target in receipt.targets} - {None}
     digits = {re.sub(r"\D", "", str(number)).removeprefix("00") for number in named}
     return not named or message.to in digits
+
+
+def may_belong(status: int, body: bytes, request: bytes) -> bool:
+    """Tell whether an answer gives no reason to doubt the connection that it came on.
+
+    A refusal names nobody. Whatever else does not name the recipient may be another's answer.
+
+    Args:
+        status: Its status.
+        body: Its body as it came.
+        request: The body of the request, as :func:`encode_request` makes it.
+    """
+    if 400 <= status < 500:  # noqa: PLR2004  # the refusals
+        return True
+    recipient = _RECIPIENT.search(request)
+    return 200 <= status < 300 and recipient is not None and recipient[1] in body  # noqa: PLR2004
 
 
 def _detail(body: bytes | None) -> str | None:

@@ -9,7 +9,7 @@ import anyio
 import anyio.lowlevel
 import httpx
 import pytest
-from runs import LOST, REFUSED, A, N, R, counted, inputs, reading, run_all
+from runs import LOST, REFUSED, A, N, R, S, counted, inputs, reading, run_all
 from vendor import Vendor, answer, message, messages, record_for
 
 from multiwhats_async import (
@@ -358,3 +358,14 @@ def test_native_cancellation_of_the_task_loses_nothing() -> None:
     asyncio.run(main())
     assert runs[0].report.total == 1000
     assert runs[0].report.accepted == vendor.total
+
+
+@pytest.mark.parametrize("kind", ["list", "generator", "async"])
+async def test_a_key_that_was_sent_is_not_called_not_sent_after_a_stop(kind: str) -> None:
+    """It stands in the input once more, behind the message that stops the run."""
+    vendor = Vendor()
+    vendor.always = lambda _, count: answer(402) if count == 2 else None
+    items = [message(0), message(1), message(0), message(2)]
+    async with vendor.client(max_concurrency=1) as client:
+        outcomes = await run_all(client.bulk(inputs(kind, items)))
+    assert [outcome.certainty for outcome in outcomes] == [A, R, S, N]

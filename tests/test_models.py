@@ -1,13 +1,14 @@
 """Messages are checked when they are built; records keep what the vendor sent."""
 
 import itertools
+import json
 import pickle
 
 import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from vendor import RECIPIENT, REQUEST, SENDER, message
+from vendor import RECIPIENT, REQUEST, RESPONSE, SENDER, message
 
 from multiwhats_async import (
     WHATSAPP_LIMITS,
@@ -16,6 +17,7 @@ from multiwhats_async import (
     MessageLimits,
     MessageReceipt,
     MessageTarget,
+    make_converter,
 )
 
 
@@ -193,3 +195,35 @@ def test_any_object_as_any_field_gives_only_the_documented_error(value: object) 
             ButtonMessage(**arguments)  # type: ignore[arg-type]  # wrong on purpose
         except InvalidMessageError as error:
             assert field in {problem.field for problem in error.problems}  # noqa: PT017  # both ways are right
+
+
+DIGITS = st.from_regex(r"90[1-9][0-9]{9}", fullmatch=True)
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=30).map(lambda text: f"a{text}")
+
+
+@given(
+    st.builds(
+        ButtonMessage,
+        DIGITS,
+        TEXTS,
+        st.lists(st.sampled_from("abcdef"), min_size=1, max_size=3, unique=True),
+        st.none() | DIGITS,
+        st.none() | st.uuids().map(str),
+    )
+)
+def test_a_message_comes_back_from_its_plain_data(built: ButtonMessage) -> None:
+    """From JSON and from a pickle it is the same message, with the same identity."""
+    plain = json.loads(json.dumps(built.to_dict()))
+    for twin in (ButtonMessage(**plain), pickle.loads(pickle.dumps(built))):  # noqa: S301  # ours
+        assert twin == built
+        assert twin.identity(SENDER) == built.identity(SENDER)
+
+
+@given(st.dictionaries(st.sampled_from(sorted(RESPONSE)), st.none() | st.integers() | st.text()))
+def test_a_receipt_comes_back_from_its_plain_data(changes: dict[str, object]) -> None:
+    """Whatever the vendor has left out or written, a record read is a record that can be kept."""
+    receipt = make_converter().structure(RESPONSE | changes, MessageReceipt)
+    assert pickle.loads(pickle.dumps(receipt)) == receipt  # noqa: S301  # our own bytes
+    plain = json.loads(json.dumps(receipt.to_dict()))
+    twin = make_converter().structure(plain, MessageReceipt)
+    assert twin.to_dict() == receipt.to_dict()

@@ -98,3 +98,19 @@ def test_a_refusal_never_holds_the_whole_number(digits: str) -> None:
     with pytest.raises(NumberError) as caught:
         normalise_number("0" + digits)
     assert digits[:MIN_DIGITS] not in str(caught.value)
+
+
+MARKS = st.text(alphabet=" -./()\u00a0\u200b\u202a\u202c\ufeff\u2011", max_size=3).filter(
+    lambda marks: "(" not in marks or ")" not in marks  # (0) is refused by design
+)
+SCRIPTS = ["0123456789", "٠١٢٣٤٥٦٧٨٩", "۰۱۲۳۴۵۶۷۸۹", "०१२३४५६७८९", "０１２３４５６７８９"]  # digits
+
+
+@given(st.data(), st.from_regex(r"[1-9][0-9]{7,14}", fullmatch=True).filter(country_code))
+def test_every_notation_of_a_number_is_the_same_number(data: st.DataObject, digits: str) -> None:
+    """Whatever stands before, between and behind its digits, and in whatever script they are."""
+    script = data.draw(st.sampled_from(SCRIPTS))
+    text = data.draw(st.sampled_from(["", "+", script[0] * 2]))
+    for digit in digits:
+        text += data.draw(MARKS) + script[int(digit)]
+    assert normalise_number(text + data.draw(MARKS)) == digits

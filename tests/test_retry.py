@@ -71,6 +71,15 @@ def test_no_header_whatever_raises(value: str, date: str) -> None:
     assert seconds is None or 0 <= seconds <= LONGEST_RETRY_AFTER
 
 
+@given(st.datetimes(datetime(2000, 1, 1), datetime(2090, 1, 1)), st.integers(-100_000, 200_000))  # noqa: DTZ001  # UTC is said below
+def test_a_date_is_measured_against_the_servers_own(now: datetime, seconds: int) -> None:
+    """Whatever both clocks say, what counts lies between them; the past is not slept on."""
+    now = now.replace(microsecond=0, tzinfo=UTC)
+    until = format_datetime(now + timedelta(seconds=seconds), usegmt=True)
+    parsed = parse_retry_after(until, format_datetime(now, usegmt=True))
+    assert parsed == (None if seconds < 0 else min(seconds, LONGEST_RETRY_AFTER))
+
+
 @pytest.mark.parametrize(
     ("error", "may"),
     [

@@ -1,6 +1,8 @@
 """Texts with names in them: strict, and nothing that a value can do."""
 
 import pickle
+import unicodedata
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -94,3 +96,37 @@ def test_no_text_does_anything_else(text: str) -> None:
 def test_braces_are_written_twice(text: str) -> None:
     """Any text can stand in a template."""
     assert Template(text.replace("{", "{{").replace("}", "}}")).render({}) == text
+
+
+NAMES = st.from_regex(r"[^\W\d]\w{0,5}", fullmatch=True).map(partial(unicodedata.normalize, "NFC"))
+FALLBACKS = st.none() | st.text().filter(lambda text: not {*text} & {*"{}"})
+
+
+@given(
+    st.lists(st.text() | st.tuples(NAMES.filter(str.isidentifier), FALLBACKS)),
+    st.dictionaries(NAMES, st.text()),
+)
+def test_what_is_written_is_what_is_filled_in(
+    parts: list[str | tuple[str, str | None]], values: dict[str, str]
+) -> None:
+    """A text of any literals and names takes their values, or names every one that lacks one."""
+    text, rendered, missing = "", "", []
+    for part in parts:
+        if isinstance(part, str):
+            text += part.replace("{", "{{").replace("}", "}}")
+            rendered += part
+            continue
+        name, fallback = part
+        text += f"{{{name}}}" if fallback is None else f"{{{name}|{fallback}}}"
+        value = values.get(name, "")
+        missing += [name] if not value.strip() and fallback is None else []
+        rendered += value if value.strip() else fallback or ""
+    template = Template(text)
+    names = [part[0] for part in parts if isinstance(part, tuple)]
+    assert template.variables == tuple(dict.fromkeys(names))
+    if not missing:
+        assert template.render(values) == rendered
+        return
+    with pytest.raises(TemplateError) as caught:
+        template.render(values)
+    assert all(f"{{{name}}}" in str(caught.value) for name in missing)

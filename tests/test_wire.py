@@ -3,6 +3,7 @@
 import gzip
 import json
 import zlib
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +19,7 @@ from multiwhats_async import (
     ExtraData,
     MessageReceipt,
     MessageTarget,
+    RateLimitedError,
     configure_converter,
     make_converter,
 )
@@ -29,8 +31,10 @@ from multiwhats_async._wire import (
     decode_body,
     encode_request,
     load_json,
+    may_belong,
     read_result,
 )
+from multiwhats_async.retry import parse_retry_after
 
 MESSAGE = ButtonMessage(REQUEST["to"], REQUEST["message"], REQUEST["buttons"])
 JSON = st.recursive(
@@ -330,6 +334,71 @@ def test_no_answer_whatever_raises(body: bytes, status: int) -> None:
     verdict = read(status, body)
     assert (verdict.receipt is None) != (verdict.error is None)
     assert verdict.certainty is not Certainty.ACCEPTED or status // 100 == 2
+
+
+REFUSALS = {*range(400, 500)} - {408, 409}
+
+
+@given(
+    st.binary() | JSON.map(lambda value: json.dumps(value).encode()) | st.none(),
+    st.integers(100, 999),
+    st.none() | st.integers().map(str) | st.text(),
+    st.none() | st.text(),
+)
+def test_a_status_allows_only_what_is_documented(
+    body: bytes | None, status: int, retry_after: str | None, date: str | None
+) -> None:
+    """A refusal is a 4xx, or says "later"; all that is neither that nor a success is unknown."""
+    failure = Failure(cause="ReadError", text="lost") if body is None else None
+    answer = Answer(status=status, body=body, retry_after=retry_after, date=date, failure=failure)
+    verdict = read_result(answer, MESSAGE)
+    if status // 100 == 2:
+        assert verdict.certainty is not Certainty.NOT_SENT
+        assert body is not None or verdict.certainty is Certainty.UNKNOWN
+        return
+    says_later = status == 503 and parse_retry_after(retry_after, date) is not None
+    refused = status in REFUSALS or says_later
+    assert verdict.certainty is (Certainty.REJECTED if refused else Certainty.UNKNOWN)
+    assert isinstance(verdict.error, RateLimitedError) == (status in {429, 425} or says_later)
+
+
+@given(st.text(), st.text(), st.sampled_from([Certainty.NOT_SENT, Certainty.UNKNOWN]))
+def test_silence_is_told_as_it_was_weighed(cause: str, text: str, certainty: Certainty) -> None:
+    """No error's name or text changes what the evidence says."""
+    silence = Silence(failure=Failure(cause=cause, text=text), certainty=certainty)
+    assert read_result(silence, MESSAGE).certainty is certainty
+
+
+@given(st.binary(), st.none() | st.sampled_from(["gzip", "deflate", "identity"]) | st.text())
+def test_any_encoding_of_any_bytes_is_undone_or_refused(body: bytes, encoding: str | None) -> None:
+    """Nothing but a ValueError, and never more than the cap."""
+    with suppress(ValueError):
+        assert len(decode_body(body, encoding)) <= max(MAX_BODY, len(body))
+
+
+@given(st.binary(max_size=2_000), st.sampled_from(["gzip", "deflate"]))
+def test_what_is_packed_is_unpacked(body: bytes, encoding: str) -> None:
+    """Every body comes back as it was."""
+    packed = gzip.compress(body) if encoding == "gzip" else zlib.compress(body)
+    assert decode_body(packed, encoding) == body
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "may"),
+    [
+        (200, json.dumps(RESPONSE).encode(), True),
+        (200, json.dumps(record_for("905550001122")).encode(), False),
+        (200, b"", False),
+        (422, b"{}", True),
+        (429, b"", True),
+        (302, b"", False),
+        (500, b"", False),
+    ],
+)
+def test_what_a_connection_may_be_kept_after(status: int, body: bytes, may: bool) -> None:
+    """A record that names the recipient, and a refusal; after all else the next answer may lie."""
+    assert may_belong(status, body, encode_request(MESSAGE, SENDER)) is may
+    assert not may_belong(200, body, b"{}")
 
 
 @given(JSON, st.sampled_from(sorted(RESPONSE)))

@@ -6,7 +6,9 @@ The modules of this package are the only ones that know httpx; the client's faç
 
 import json
 import re
+import socket
 import ssl
+from contextlib import suppress
 from typing import Any, Final
 
 import anyio
@@ -14,7 +16,7 @@ import httpx
 
 from .._evidence import Answer, Evidence, Failure, Silence, weigh
 from .._secret import Secret
-from .._wire import MAX_BODY, decode_body, load_json
+from .._wire import MAX_BODY, decode_body, load_json, may_belong
 from ..options import KeyPlace, Timeouts
 from ._pool import KEY_EXTENSION, Content, PooledTransport, with_key
 
@@ -200,6 +202,8 @@ class HttpxExchange:
         try:
             collected.note_head(response)
             raw = await _read_capped(response)
+            if not may_belong(response.status_code, raw, body):
+                _hang_up(response)
         finally:
             await response.aclose()
         plain = decode_body(raw, response.headers.get("content-encoding"))
@@ -292,7 +296,8 @@ async def _read_capped(response: httpx.Response) -> bytes:
     else:
         chunks, size = [], 0
         try:
-            async for chunk in response.aiter_raw():
+            # Not by aiter_raw(), which gives the connection back before its answer is looked at.
+            async for chunk in response.stream:  # type: ignore[union-attr]  # it is async
                 size += len(chunk)
                 if size <= MAX_BODY:
                     chunks.append(chunk)
@@ -305,6 +310,19 @@ async def _read_capped(response: httpx.Response) -> bytes:
     if size > MAX_BODY:
         raise ValueError(f"the answer is larger than {MAX_BODY} bytes")
     return b"".join(chunks)
+
+
+def _hang_up(response: httpx.Response) -> None:
+    """End the connection below an answer, before its pool can hand it out again.
+
+    Where the answer is another's, that to our request comes next, and would be taken for the
+    answer to whatever follows. The pool finds the end of the connection when it looks at it: one
+    that is closed under its hands is handed out on trio. HTTP/2 tells answers apart.
+    """
+    stream = response.extensions.get("network_stream")
+    if stream is not None and response.http_version.startswith("HTTP/1"):
+        with suppress(Exception):  # it has ended by itself, or is no socket
+            stream.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
 
 
 def _ended(timeouts: Timeouts, *, by_deadline: bool) -> Failure:

@@ -82,7 +82,11 @@ class PooledTransport(httpx.AsyncBaseTransport):
             response.status,
             headers=headers,
             stream=_Body(response, connection, self),
-            extensions={"http_version": response.extensions.get("http_version", b"HTTP/1.1")},
+            extensions={
+                name: value
+                for name, value in response.extensions.items()
+                if name in ("http_version", "network_stream")
+            },
         )
 
     def _wire_request(self, request: httpx.Request) -> httpcore.Request:

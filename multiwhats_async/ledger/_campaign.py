@@ -277,6 +277,9 @@ class StoredClaim:
         if not self._begun:
             return
         columns = outcome_columns(outcome)
+        if outcome.attempts == self.attempts and self.earlier is not None:
+            # An intent that no attempt followed: what was known before stands, a refusal too.
+            columns |= {"state": STATES[self.earlier], "error": None}
         await self._move("settle", columns.pop("state"), **columns)
 
     async def _move(self, name: str, to: str, **columns: Any) -> None:

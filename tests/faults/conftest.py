@@ -15,10 +15,15 @@ from faults.transports import TRANSPORTS, Transport
 from multiwhats_async import AsyncMultiWhats
 
 
-@pytest.fixture(scope="session")
-def certificates() -> Certificates:
+def issue_certificates() -> Certificates:
     """Issue certificates for this machine."""
     return issue()
+
+
+@pytest.fixture(scope="session")
+def certificates() -> Certificates:
+    """Issue certificates once for all tests."""
+    return issue_certificates()
 
 
 @pytest.fixture

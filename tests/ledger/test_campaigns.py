@@ -25,6 +25,7 @@ from multiwhats_async import (
     StopReason,
 )
 from multiwhats_async.ledger._base import DatabaseLedger
+from multiwhats_async.ledger._campaign import StoredClaim
 
 pytestmark = pytest.mark.anyio
 
@@ -119,6 +120,48 @@ async def test_a_stopped_run_goes_on_where_it_stopped(ledger: DatabaseLedger) ->
     assert set(vendor.posts.values()) == {1}
     assert (report.accepted, report.skipped) == (110 - run.report.accepted, run.report.accepted)
     assert [outcome.index for outcome in report.outcomes] == list(range(110))
+
+
+@pytest.mark.parametrize("kind", ["list", "generator", "async"])
+async def test_what_has_its_outcome_is_skipped_after_a_stop(
+    ledger: DatabaseLedger, kind: str
+) -> None:
+    """A run that has no credit left does not call not sent what an earlier one has sent."""
+    vendor = Vendor()
+    async with vendor.client(max_concurrency=1) as client:
+        await client.send_many(messages(3)[2:], ledger=ledger, campaign="spring")
+        vendor.always = lambda *_: answer(402)
+        run = client.bulk(inputs(kind, messages(4)), ledger=ledger, campaign="spring")
+        outcomes = await run_all(run)
+    assert [outcome.certainty for outcome in outcomes] == [R, N, S, N]
+    assert outcomes[2].earlier is A
+    assert (await ledger.summary("spring")).total == 4
+
+
+async def test_an_intent_without_an_attempt_changes_nothing(
+    ledger: DatabaseLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that is stopped right before it sends a refused message anew leaves it refused."""
+    vendor = Vendor()
+    vendor.script[message().to] = [answer(422, json={"message": "no such number"})]
+    intend = StoredClaim.intend
+    async with vendor.client() as client:
+        await client.send_many(messages(1), ledger=ledger, campaign="spring")
+        before = await on_record(ledger)
+        run = client.bulk(messages(1), ledger=ledger, campaign="spring", only_failed=True)
+
+        async def intend_and_stop(claim: StoredClaim) -> None:
+            await intend(claim)
+            run.stop()
+
+        with monkeypatch.context() as patch:
+            patch.setattr(StoredClaim, "intend", intend_and_stop)
+            outcomes = await run_all(run)
+        await client.send_many(messages(1), ledger=ledger, campaign="spring")
+    assert [outcome.certainty for outcome in outcomes] == [N]
+    told = [outcome.error and outcome.error.to_dict() for outcome in await on_record(ledger)]
+    assert told == [outcome.error and outcome.error.to_dict() for outcome in before]
+    assert vendor.total == 1
 
 
 async def test_what_is_not_in_the_input_is_not_sent(ledger: DatabaseLedger) -> None:

@@ -28,5 +28,10 @@ WITH move AS (
 )
 INSERT INTO multiwhats_detail (message, receipt, error)
 SELECT id, receipt, error FROM settled
-ON CONFLICT (message) DO UPDATE SET receipt = excluded.receipt, error = excluded.error
+-- Where there is nothing new to say, what was said last stays.
+ON CONFLICT (message) DO UPDATE SET
+    receipt = excluded.receipt,
+    error = CASE WHEN excluded.receipt IS NULL THEN
+        coalesce(excluded.error, multiwhats_detail.error)
+    END
 RETURNING message AS id
