@@ -82,7 +82,7 @@ REAL_SLEEPS = {
     "crash/fleet.py:_pause": "looks at a ledger that other processes write",
     "crash/fleet.py:_wait_for_end": "likewise",
     "crash/fleet.py:_wait_for_takeover": "likewise",
-    "faults/walk.py:_strike_later": "a caller that is cancelled after some milliseconds, whatever goes on",
+    "faults/walk.py:_strike_later": "a caller that is cancelled some milliseconds later",
     "integrations/conftest.py:until": "looks at a queue that other processes write",
     "model/machine.py:hang": "a server on the clock of the model, which jumps",
     "mutants/run.py:_look": "looks whether one of several processes has ended",
