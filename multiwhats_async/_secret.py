@@ -1,11 +1,23 @@
 """The API key and phone numbers, kept out of everything that is shown or stored."""
 
 import json
+import re
 from typing import Any, Final, NoReturn, Self
 from urllib.parse import quote, quote_plus
 
 MASK: Final = "****"
 VISIBLE_DIGITS: Final = 4
+
+LONGEST_SHOWN: Final = 80
+"""Characters of a refused value in an error."""
+
+_LONG_DIGITS: Final = re.compile(
+    r"""\d{7,}                                 # 905374937766
+      | \+\d(?:[ ().\-/]{0,2}\d){6,}            # +90 (537) 493-77-66
+      | \b\d{2,4}(?:[ ]\d{2,4}){2,}[ ]\d{2,4}\b  # 0537 493 77 66
+    """,
+    re.VERBOSE,
+)
 
 
 class Secret:
@@ -89,4 +101,18 @@ def mask_number(number: str) -> str:
     """Return a phone number with all but its last four digits hidden, for logs and errors."""
     if len(number) <= VISIBLE_DIGITS:
         return "•" * len(number)
-    return "•" * (len(number) - VISIBLE_DIGITS) + number[-VISIBLE_DIGITS:]
+    return "•" * min(len(number) - VISIBLE_DIGITS, LONGEST_SHOWN) + number[-VISIBLE_DIGITS:]
+
+
+def masked(text: str) -> str:
+    """Return a text in which what may be a phone number is masked, written in groups or not."""
+    return _LONG_DIGITS.sub(lambda found: mask_number(found[0]), text)
+
+
+def shown(value: object) -> str:
+    """Return how an error shows a value that it refuses: short, and with numbers masked."""
+    try:
+        text = masked(repr(value))
+    except Exception:  # noqa: BLE001  # of an object of the caller's: the error is ours
+        return f"something of type {type(value).__name__}"
+    return text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "…"
