@@ -90,7 +90,12 @@ class Secret:
 
 def _written_forms(value: str) -> tuple[str, ...]:
     """Return every way in which a URL, JSON or a repr may write a text, the longest first."""
-    quoted = {quote(value, safe=""), quote(value), quote_plus(value), quote_plus(value, safe="/")}
+    # A command line may hold bytes that are no UTF-8: what is refused must be masked all the same.
+    quoted = {
+        write(value, safe=safe, errors="surrogatepass")
+        for write in (quote, quote_plus)
+        for safe in ("", "/")
+    }
     escaped = json.dumps(value)[1:-1]
     forms = {value, escaped, escaped.replace("/", "\\/"), repr(value)[1:-1], *quoted}
     forms |= {json.dumps(form)[1:-1] for form in forms}  # JSON within JSON
