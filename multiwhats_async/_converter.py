@@ -8,6 +8,7 @@ from typing import Any, Final
 import attrs
 import cattrs
 
+from .errors import ConfigurationError
 from .models import ExtraData, MessageReceipt, MessageTarget
 
 
@@ -16,7 +17,14 @@ def configure_converter(converter: cattrs.Converter) -> None:
 
     Structuring is lenient: a field that is missing is None; one of another type is None too,
     and its value is kept in ``extra``. Unstructuring gives the vendor's shape.
+
+    Raises:
+        ConfigurationError: It is no converter.
     """
+    if not isinstance(converter, cattrs.BaseConverter):  # pyright: ignore[reportUnnecessaryIsInstance]  # a user's
+        raise ConfigurationError(
+            f"converter must be a cattrs.Converter, not {type(converter).__name__}"
+        )
     for model in (ExtraData, MessageTarget, MessageReceipt):
         converter.register_structure_hook(model, _lenient_hook(converter, model))
         converter.register_unstructure_hook(model, model.to_dict)

@@ -11,7 +11,8 @@ import anyio.lowlevel
 
 from ._certainty import Certainty
 from ._intake import Intake, Item, Messages, Source
-from ._settings import checked_name
+from ._secret import shown
+from ._settings import checked_flag, checked_name
 from .abc import Campaign, Claim, Ledger, SharedLedger
 from .campaigns import Chunk
 from .errors import ConfigurationError, LedgerError
@@ -201,7 +202,7 @@ def intake_of(
     """
     if ledger is not None and not isinstance(ledger, Ledger):  # pyright: ignore[reportUnnecessaryIsInstance]  # a user's
         raise ConfigurationError(
-            f'ledger must be a ledger such as SQLiteLedger("spring.db"), not {ledger!r}'
+            f'ledger must be a ledger such as SQLiteLedger("spring.db"), not {shown(ledger)}'
         )
     if isinstance(messages, Chunk):
         if not isinstance(ledger, SharedLedger) or campaign or resend_unknown or only_failed:
@@ -210,6 +211,8 @@ def intake_of(
                 "bulk(chunk, ledger=ledger)"
             )
         return ChunkIntake(messages, ledger)
+    resend_unknown = checked_flag("resend_unknown", resend_unknown)
+    only_failed = checked_flag("only_failed", only_failed)
     source = Source(messages, sender)
     if ledger is not None:
         return LedgerIntake(

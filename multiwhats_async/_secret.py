@@ -1,11 +1,23 @@
 """The API key and phone numbers, kept out of everything that is shown or stored."""
 
 import json
+import re
 from typing import Any, Final, NoReturn, Self
 from urllib.parse import quote, quote_plus
 
 MASK: Final = "****"
 VISIBLE_DIGITS: Final = 4
+
+LONGEST_SHOWN: Final = 80
+"""Characters of a refused value in an error."""
+
+_LONG_DIGITS: Final = re.compile(
+    r"""\d{7,}                                 # 905374937766
+      | \+\d(?:[ ().\-/]{0,2}\d){6,}            # +90 (537) 493-77-66
+      | \b\d{2,4}(?:[ ]\d{2,4}){2,}[ ]\d{2,4}\b  # 0537 493 77 66
+    """,
+    re.VERBOSE,
+)
 
 
 class Secret:
@@ -78,7 +90,12 @@ class Secret:
 
 def _written_forms(value: str) -> tuple[str, ...]:
     """Return every way in which a URL, JSON or a repr may write a text, the longest first."""
-    quoted = {quote(value, safe=""), quote(value), quote_plus(value), quote_plus(value, safe="/")}
+    # A command line may hold bytes that are no UTF-8: what is refused must be masked all the same.
+    quoted = {
+        write(value, safe=safe, errors="surrogatepass")
+        for write in (quote, quote_plus)
+        for safe in ("", "/")
+    }
     escaped = json.dumps(value)[1:-1]
     forms = {value, escaped, escaped.replace("/", "\\/"), repr(value)[1:-1], *quoted}
     forms |= {json.dumps(form)[1:-1] for form in forms}  # JSON within JSON
@@ -89,4 +106,18 @@ def mask_number(number: str) -> str:
     """Return a phone number with all but its last four digits hidden, for logs and errors."""
     if len(number) <= VISIBLE_DIGITS:
         return "•" * len(number)
-    return "•" * (len(number) - VISIBLE_DIGITS) + number[-VISIBLE_DIGITS:]
+    return "•" * min(len(number) - VISIBLE_DIGITS, LONGEST_SHOWN) + number[-VISIBLE_DIGITS:]
+
+
+def masked(text: str) -> str:
+    """Return a text in which what may be a phone number is masked, written in groups or not."""
+    return _LONG_DIGITS.sub(lambda found: mask_number(found[0]), text)
+
+
+def shown(value: object) -> str:
+    """Return how an error shows a value that it refuses: short, and with numbers masked."""
+    try:
+        text = masked(repr(value))
+    except Exception:  # noqa: BLE001  # of an object of the caller's: the error is ours
+        return f"something of type {type(value).__name__}"
+    return text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "…"

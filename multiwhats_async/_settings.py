@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import attrs
 
 from ._numbers import NumberError, normalise_number
-from ._secret import Secret, mask_number
+from ._secret import Secret, mask_number, shown
 from .errors import ConfigurationError
 from .options import Breaker, KeyPlace, Rate, Timeouts, is_number
 from .retry import RetryPolicy
@@ -60,7 +60,7 @@ def checked_base_url(url: object) -> str:
     except ValueError as error:
         raise ConfigurationError(f"base_url is no URL: {error}") from None
     if parts.scheme not in ("https", "http") or not host:
-        raise ConfigurationError(f"base_url must be such as {BASE_URL}, not {url!r}")
+        raise ConfigurationError(f"base_url must be such as {BASE_URL}, not {shown(url)}")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ConfigurationError(
             "base_url must hold no user, query or fragment; the API key goes into api_key"
@@ -91,7 +91,7 @@ def checked_seconds(name: str, value: float | None) -> float | None:
     """
     if value is None or (is_number(value) and value > 0):
         return value
-    raise ConfigurationError(f"{name} must be a number above 0, or None, not {value!r}")
+    raise ConfigurationError(f"{name} must be a number above 0, or None, not {shown(value)}")
 
 
 def checked_count(name: str, value: object) -> int:
@@ -101,7 +101,7 @@ def checked_count(name: str, value: object) -> int:
         ConfigurationError: It is none.
     """
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ConfigurationError(f"{name} must be a whole number of at least 1, not {value!r}")
+        raise ConfigurationError(f"{name} must be a whole number of at least 1, not {shown(value)}")
     return value
 
 
@@ -112,8 +112,33 @@ def checked_instance(name: str, value: object, kind: type[T]) -> T:
         ConfigurationError: It has another.
     """
     if not isinstance(value, kind):
-        raise ConfigurationError(f"{name} must be of type {kind.__name__}, not {value!r}")
+        raise ConfigurationError(f"{name} must be of type {kind.__name__}, not {shown(value)}")
     return value
+
+
+MOST_AT_ONCE: Final = 100_000
+"""Ours: each is a task, and no machine has so many connections."""
+
+
+def checked_concurrency(name: str, value: object) -> int:
+    """Return how many at once.
+
+    Raises:
+        ConfigurationError: It is no whole number, or more than any machine can have.
+    """
+    count = checked_count(name, value)
+    if count > MOST_AT_ONCE:
+        raise ConfigurationError(f"{name} must be at most {MOST_AT_ONCE:,}, not {shown(count)}")
+    return count
+
+
+def checked_flag(name: str, value: object) -> bool:
+    """Return True or False: what may double messages is not agreed to by a 1.
+
+    Raises:
+        ConfigurationError: It is neither.
+    """
+    return checked_instance(name, value, bool)
 
 
 LONGEST_NAME: Final = 200
@@ -154,7 +179,7 @@ def checked_text(name: str, value: object) -> str:
 
 def _checked_key(_: str, value: object) -> Secret:
     """Return the API key, shut away; the error never shows it."""
-    if value is None or value == "":
+    if value is None or (isinstance(value, str) and not value):
         raise ConfigurationError(
             "No API key: pass it as the first argument, or set MULTIWHATS_API_KEY. "
             "To try without an account, run: multiwhats sandbox"
@@ -167,15 +192,15 @@ def _checked_key(_: str, value: object) -> Secret:
         raise ConfigurationError(
             "api_key holds a space, a line break or a sign that no key has: was it copied whole?"
         )
-    return Secret(value)
+    return Secret(str.__str__(value))  # a plain one, whatever a class of its own would show
 
 
 def _checked_place(_: str, value: object) -> KeyPlace:
-    if value == "query":
+    if isinstance(value, str) and value == "query":
         return "query"
-    if value == "json":
+    if isinstance(value, str) and value == "json":
         return "json"
-    raise ConfigurationError(f'api_key_in must be "query" or "json", not {value!r}')
+    raise ConfigurationError(f'api_key_in must be "query" or "json", not {shown(value)}')
 
 
 def _checked_sender(_: str, value: object) -> str | None:
@@ -191,12 +216,12 @@ def _checked_sender(_: str, value: object) -> str | None:
 
 def _checked_hooks(_: str, value: object) -> tuple[object, ...]:
     if isinstance(value, str | Mapping) or not isinstance(value, Iterable):
-        raise ConfigurationError(f"hooks must be a list of objects, not {value!r}")
+        raise ConfigurationError(f"hooks must be a list of objects, not {shown(value)}")
     hooks = tuple(value)
     for hook in hooks:
         if not any(hasattr(hook, name) for name in ("on_attempt", "on_retry", "on_outcome")):
             raise ConfigurationError(
-                f"the hook {hook!r} has none of on_attempt, on_retry and on_outcome"
+                f"the hook {shown(hook)} has none of on_attempt, on_retry and on_outcome"
             )
     return hooks
 
@@ -241,7 +266,7 @@ _CHECKS: Final[Mapping[str, Callable[[str, Any], object]]] = {
     "api_key_in": _checked_place,
     "sender": _checked_sender,
     "timeout": _checked_timeout,
-    "max_concurrency": checked_count,
+    "max_concurrency": checked_concurrency,
     "rate": checked_rate,
     "retry": _checked_retry,
     "hooks": _checked_hooks,

@@ -3,7 +3,7 @@
 import os
 import random
 import ssl
-from collections.abc import AsyncIterable, Iterable, Sized
+from collections.abc import AsyncIterable, Iterable, Iterator
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -20,6 +20,7 @@ from ._settings import (
     BASE_URL,
     Settings,
     checked_base_url,
+    checked_concurrency,
     checked_count,
     checked_instance,
     checked_rate,
@@ -375,7 +376,7 @@ class AsyncMultiWhats:
         if max_concurrency is None:
             concurrency = self._limits.concurrency
         else:
-            concurrency = Concurrency(checked_count("max_concurrency", max_concurrency))
+            concurrency = Concurrency(checked_concurrency("max_concurrency", max_concurrency))
         breaker = None if settings.breaker is None else BreakerState(settings.breaker)
         pace = Pace(
             concurrency=concurrency,
@@ -452,7 +453,7 @@ class AsyncMultiWhats:
         # Read first, so that all of it is checked before anything is sent.
         if isinstance(messages, AsyncIterable):
             messages = [message async for message in messages]
-        elif not isinstance(messages, Sized):
+        elif isinstance(messages, Iterator):
             messages = [*messages]
         outcomes: list[Outcome] = []
         run = self.bulk(

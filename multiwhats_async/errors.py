@@ -96,7 +96,8 @@ class Problem:
     """One thing that is wrong with a message.
 
     Attributes:
-        field: The name of the field: ``to``, ``sender``, ``message``, ``buttons`` or ``key``.
+        field: The name of the field: ``to``, ``sender``, ``message``, ``buttons``, ``key`` or
+            ``limits``.
         text: What is wrong, the value, and the way out.
     """
 

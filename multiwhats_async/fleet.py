@@ -17,6 +17,7 @@ import anyio.lowlevel
 from ._bulk import BulkRun
 from ._certainty import Certainty
 from ._intake import Messages, Source
+from ._secret import shown
 from ._settings import checked_count, checked_name
 from .abc import Campaign, ChunkQueue, SharedLedger, TransactionalQueue
 from .campaigns import Chunk, Enqueued
@@ -280,5 +281,5 @@ async def _read_block(source: Source) -> list[ButtonMessage]:
 def _check_ledger(ledger: SharedLedger) -> None:
     if not isinstance(ledger, SharedLedger):  # pyright: ignore[reportUnnecessaryIsInstance]  # a user's
         raise ConfigurationError(
-            f"ledger must be one that machines can share, a PostgresLedger, not {ledger!r}"
+            f"ledger must be one that machines can share, a PostgresLedger, not {shown(ledger)}"
         )

@@ -62,6 +62,10 @@ class ButtonMessage:
         limits: MessageLimits | None = WHATSAPP_LIMITS,
     ) -> None:
         problems: list[Problem] = []
+        if limits is not None and not isinstance(limits, MessageLimits):  # pyright: ignore[reportUnnecessaryIsInstance]  # a user's
+            kind = type(limits).__name__
+            problems.append(Problem("limits", f"must be a MessageLimits or None, not {kind}"))
+            limits = None
         to = _checked_number("to", to, problems)
         if sender is not None:
             sender = _checked_number("sender", sender, problems)

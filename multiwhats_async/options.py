@@ -5,6 +5,7 @@ from typing import Any, Final, Literal, TypeGuard
 
 import attrs
 
+from ._secret import shown
 from .errors import ConfigurationError
 
 KeyPlace = Literal["query", "json"]
@@ -21,7 +22,7 @@ def positive(owner: object, attribute: "attrs.Attribute[Any]", value: object) ->
     """Refuse anything but a finite number above 0; an attrs validator."""
     if not is_number(value) or value <= 0:
         raise ConfigurationError(
-            f"{type(owner).__name__}.{attribute.name} must be a number above 0, not {value!r}"
+            f"{type(owner).__name__}.{attribute.name} must be a number above 0, not {shown(value)}"
         )
 
 
@@ -29,7 +30,7 @@ def not_negative(owner: object, attribute: "attrs.Attribute[Any]", value: object
     """Refuse anything but a finite number of at least 0; an attrs validator."""
     if not is_number(value) or value < 0:
         raise ConfigurationError(
-            f"{type(owner).__name__}.{attribute.name} must be 0 or more, not {value!r}"
+            f"{type(owner).__name__}.{attribute.name} must be 0 or more, not {shown(value)}"
         )
 
 
@@ -38,13 +39,18 @@ def at_least_one(owner: object, attribute: "attrs.Attribute[Any]", value: object
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise ConfigurationError(
             f"{type(owner).__name__}.{attribute.name} must be a whole number of at least 1, "
-            f"not {value!r}"
+            f"not {shown(value)}"
         )
 
 
 def is_number(value: object) -> TypeGuard[int | float]:
     """Tell whether a value is a finite int or float (a bool is neither)."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an int beyond every float
+        return False
 
 
 @attrs.frozen(kw_only=True)
@@ -75,7 +81,7 @@ class Timeouts:
             return value
         if not is_number(value) or value <= 0:
             raise ConfigurationError(
-                f"timeout must be a number of seconds above 0 or a Timeouts, not {value!r}"
+                f"timeout must be a number of seconds above 0 or a Timeouts, not {shown(value)}"
             )
         seconds = float(value)
         connect = min(DEFAULT_CONNECT_SECONDS, seconds)

@@ -10,6 +10,7 @@ from typing import Any, Final
 import attrs
 
 from ._certainty import Certainty
+from ._secret import shown
 from .errors import ConfigurationError, RateLimitedError, SendError
 from .models import ButtonMessage
 from .options import at_least_one, is_number, not_negative, positive
@@ -58,7 +59,7 @@ def _yes_or_no(_: object, attribute: "attrs.Attribute[bool]", value: object) -> 
     """Refuse anything but True and False: doubling messages is not agreed to by a 1."""
     if not isinstance(value, bool):
         raise ConfigurationError(
-            f"RetryPolicy.{attribute.name} must be True or False, not {value!r}"
+            f"RetryPolicy.{attribute.name} must be True or False, not {shown(value)}"
         )
 
 
@@ -66,7 +67,7 @@ def _function_or_none(_: object, attribute: "attrs.Attribute[Any]", value: objec
     """Refuse anything that can be neither called nor left out."""
     if value is not None and not callable(value):
         raise ConfigurationError(
-            f"RetryPolicy.{attribute.name} must be a function, or None, not {value!r}"
+            f"RetryPolicy.{attribute.name} must be a function, or None, not {shown(value)}"
         )
 
 

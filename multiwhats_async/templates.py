@@ -27,13 +27,15 @@ class Template:
         required: Those without a fallback.
 
     Raises:
-        TemplateError: A brace stands alone, or what stands between two is no name. Says where,
-            and the way out.
+        TemplateError: It is no text, a brace stands alone, or what stands between two is no
+            name. Says where, and the way out.
     """
 
     __slots__ = ("_parts", "required", "text", "variables")
 
     def __init__(self, text: str) -> None:
+        if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # a user
+            raise TemplateError(f"a text is needed, not {type(text).__name__}")
         self.text: str = text
         self._parts = _parsed(text)
         names = [part for part in self._parts if isinstance(part, tuple)]

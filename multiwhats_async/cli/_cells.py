@@ -3,8 +3,7 @@
 import re
 from typing import Final
 
-from .._secret import mask_number
-from ._failure import masked
+from .._secret import mask_number, masked
 from ._names import trimmed
 
 UNCOMPUTED: Final = "#FORMULA!"

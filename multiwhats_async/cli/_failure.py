@@ -10,7 +10,7 @@ from typing import Final
 
 import click
 
-from .._secret import MASK, Secret, mask_number
+from .._secret import MASK, Secret, masked
 from ..errors import ConfigurationError, InvalidMessageError, LedgerError, RateError
 from ._exits import NOTHING_SENT, USAGE
 
@@ -36,13 +36,6 @@ REDIS_OPTION: Final = "--redis"
 NO_SECRETS: Final = (MASK, "sandbox")
 """The sandbox's own key is a word of this program's sentences."""
 
-_LONG_DIGITS: Final = re.compile(
-    r"""\d{7,}                                 # 905374937766
-      | \+\d(?:[ ().\-/]{0,2}\d){6,}            # +90 (537) 493-77-66
-      | \b\d{2,4}(?:[ ]\d{2,4}){2,}[ ]\d{2,4}\b  # 0537 493 77 66
-    """,
-    re.VERBOSE,
-)
 _PASSWORD: Final = re.compile(r"(://[^\s:@/?#]*):[^\s/]*@|[?&](?:ssl)?password=[^\s&]*")
 """In an address, as libpq and Redis read it: after the user, or among what follows the ?."""
 
@@ -53,11 +46,6 @@ class NothingSentError(click.ClickException):
     """The input did not pass its check, or cannot be put on record."""
 
     exit_code = NOTHING_SENT
-
-
-def masked(text: str) -> str:
-    """Return a text in which what may be a phone number is masked, written in groups or not."""
-    return _LONG_DIGITS.sub(lambda found: mask_number(found[0]), text)
 
 
 def without_password(text: str) -> str:

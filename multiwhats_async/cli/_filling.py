@@ -3,10 +3,10 @@
 from functools import lru_cache
 from typing import Final
 
+from .._secret import masked
 from ..errors import TemplateError
 from ..templates import Template
 from ._cells import CellError, cell_text
-from ._failure import masked
 from ._records import BadCell, Record
 
 _KEPT: Final = 32

@@ -10,10 +10,9 @@ from importlib.resources import files
 from typing import Final
 
 from .._certainty import Certainty
-from .._secret import mask_number
+from .._secret import mask_number, masked
 from ..ledger._figures import MOST_ATTEMPTS, Course, ErrorKind, Figures, Latency, Listed
 from ..outcomes import Summary
-from ._failure import masked
 from ._screen import duration, many
 
 MARK: Final = '<meta name="generator" content="multiwhats report">'

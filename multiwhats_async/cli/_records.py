@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import attrs
 
-from ._failure import masked
+from .._secret import masked
 from ._names import UnreadableError
 
 __all__ = ["REQUIRED", "BadCell", "Record", "UnreadableError", "lacking"]

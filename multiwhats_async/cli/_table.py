@@ -8,7 +8,7 @@ from typing import Final
 
 import attrs
 
-from ._failure import masked
+from .._secret import masked
 from ._names import Naming, numbered_of, plain, variable_of
 from ._records import BadCell, Record, UnreadableError, lacking
 

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from .._settings import BASE_URL
+from .._settings import BASE_URL, checked_base_url
 from ..outcomes import Summary
 from ._engines import ENGINES, queue_option, redis_option
 from ._exits import ALL_ACCEPTED, NOTHING_SENT, SOME_FAILED
@@ -177,7 +177,7 @@ def _plan_of(record: Record | None, handing: Handing | None, **options: Any) -> 
 
 def _server(account: Account) -> str:
     url = account.base_url or os.environ.get("MULTIWHATS_BASE_URL") or BASE_URL
-    return urlsplit(url).netloc
+    return urlsplit(checked_base_url(url)).netloc
 
 
 def _checked(file: BinaryIO, path: str, plan: Plan, expected: tuple[str, ...]) -> Checked:

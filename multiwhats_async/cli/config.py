@@ -8,7 +8,7 @@ import click
 from click.core import ParameterSource
 
 from .._secret import MASK, mask_number
-from .._settings import BASE_URL
+from .._settings import BASE_URL, checked_base_url
 from ._exits import ALL_ACCEPTED, USAGE
 from ._failure import without_password
 from ._options import account_options
@@ -64,10 +64,10 @@ def _sender(context: click.Context, given: str | None) -> Row:
 
 def _base_url(given: str | None) -> Row:
     if given:
-        return "base URL", given, "--base-url"
+        return "base URL", checked_base_url(given), "--base-url"
     from_environment = os.environ.get("MULTIWHATS_BASE_URL")
     if from_environment:
-        return "base URL", from_environment, "MULTIWHATS_BASE_URL"
+        return "base URL", checked_base_url(from_environment), "MULTIWHATS_BASE_URL"
     return "base URL", BASE_URL, "documented by the vendor"
 
 

@@ -10,6 +10,7 @@ import anyio.lowlevel
 
 from .._certainty import Certainty
 from .._entered import Entered
+from .._secret import shown
 from .._settings import checked_name, checked_text
 from .._worker import Worker
 from ..errors import ConfigurationError, LedgerError
@@ -182,7 +183,7 @@ class DatabaseLedger(Entered):
         commits = self._open_commits()
         if campaign in self._sending:
             raise LedgerError(
-                f"The campaign {campaign!r} is being sent by another run of this process: "
+                f"The campaign {shown(campaign)} is being sent by another run of this process: "
                 "wait until that has ended"
             )
         self._runs += 1
@@ -216,9 +217,11 @@ class DatabaseLedger(Entered):
 
         Raises:
             LedgerError: There is no such campaign.
+            ConfigurationError: What can be no campaign's name.
         """
+        name = checked_name("campaign", campaign)
         async with self._opened() as commits:
-            return await commits.do(partial(_queries.summary, campaign))
+            return await commits.do(partial(_queries.summary, name))
 
     async def outcomes(
         self, campaign: str, certainty: Certainty | None = None
@@ -235,10 +238,12 @@ class DatabaseLedger(Entered):
 
         Raises:
             LedgerError: There is no such campaign.
+            ConfigurationError: What can be no campaign's name, or a certainty that is none.
         """
+        name = checked_name("campaign", campaign)
         states = _states_of(certainty)
         async with self._opened() as commits:
-            told = {"campaign": await commits.do(partial(_queries.find, campaign)), "count": PAGE}
+            told = {"campaign": await commits.do(partial(_queries.find, name)), "count": PAGE}
             after = 0
             while True:
                 asked = {**told, **states, "after": after}
@@ -272,13 +277,16 @@ class DatabaseLedger(Entered):
             campaign: Its campaign; None where only one has the key.
 
         Raises:
-            ConfigurationError: Another certainty, or a note that is no text.
+            ConfigurationError: Another certainty, or what is no text.
             LedgerError: No message has the key, several campaigns have it, or the message is not
                 unknown.
         """
-        if certainty not in RESOLUTIONS:
+        checked_text("key", key)
+        if campaign is not None:
+            checked_name("campaign", campaign)
+        if not isinstance(certainty, Certainty) or certainty not in RESOLUTIONS:  # type: ignore[redundant-expr]  # a user's
             allowed = ", ".join(f"Certainty.{each.name}" for each in RESOLUTIONS)
-            raise ConfigurationError(f"certainty must be one of {allowed}, not {certainty!r}")
+            raise ConfigurationError(f"certainty must be one of {allowed}, not {shown(certainty)}")
         if note is not None:
             checked_text("note", note)
         work = partial(_queries.resolve, key, certainty, note, campaign, self._clock())
@@ -290,7 +298,7 @@ def _states_of(certainty: Certainty | None) -> dict[str, str | None]:
     """Return the parameters that pick the messages of a certainty."""
     if certainty is None:
         return {"state": None, "or_state": None}
-    if certainty not in STATES:
+    if not isinstance(certainty, Certainty) or certainty not in STATES:  # type: ignore[redundant-expr]  # a user's
         raise ConfigurationError(
             f"certainty must be one of {', '.join(map(str, STATES))}; None is all"
         )

@@ -104,7 +104,7 @@ class Address:
             )
         try:
             told: dict[str, Any] = psycopg.conninfo.conninfo_to_dict(dsn)
-        except psycopg.Error:  # its text may hold the password
+        except (psycopg.Error, UnicodeError):  # its text may hold the password
             raise ConfigurationError(
                 'dsn cannot be read: write "postgresql://user@host/database", and special '
                 "characters of a password as %-escapes"

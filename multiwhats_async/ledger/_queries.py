@@ -3,6 +3,7 @@
 from typing import Any
 
 from .._certainty import Certainty
+from .._secret import shown
 from ..errors import LedgerError
 from ..outcomes import Summary
 from ._columns import CERTAINTIES, SENDING, STATES, error_text, orphan_error, resolved_error
@@ -48,7 +49,7 @@ def find(campaign: str, db: Session) -> int:
     if row is None:
         there = ", ".join(map(repr, names(db)))
         raise LedgerError(
-            f"The ledger has no campaign {campaign!r}; it has "
+            f"The ledger has no campaign {shown(campaign)}; it has "
             + (there or "none yet: bulk(…, campaign=…) makes one")
         )
     found: int = row["id"]
@@ -91,22 +92,22 @@ def resolve(
         find(campaign, db)
     rows = db.execute("find_key", {"key": key, "campaign": campaign}).fetchall()
     if not rows:
-        raise LedgerError(f"No message has the key {key!r}: the outcomes show the keys")
+        raise LedgerError(f"No message has the key {shown(key)}: the outcomes show the keys")
     if len(rows) > 1:
         where = ", ".join(repr(row["campaign"]) for row in rows)
-        raise LedgerError(f"The key {key!r} stands in the campaigns {where}: name one of them")
+        raise LedgerError(f"The key {shown(key)} stands in the campaigns {where}: name one of them")
     (row,) = rows
     state = row["state"]
     if state == STATES[certainty]:
         return
     if state == SENDING:
         raise LedgerError(
-            f"The message {key!r} is being sent: its run will say what became of it. "
+            f"The message {shown(key)} is being sent: its run will say what became of it. "
             "Resolve it if that is unknown"
         )
     if state != STATES[Certainty.UNKNOWN]:
         raise LedgerError(
-            f"The message {key!r} is {CERTAINTIES[state]}, which is known; "
+            f"The message {shown(key)} is {CERTAINTIES[state]}, which is known; "
             "only an unknown one can be resolved"
         )
     told = {"id": row["id"], "state": STATES[certainty], "now": now, "note": note}

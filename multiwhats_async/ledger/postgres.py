@@ -10,6 +10,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
+from .._secret import shown
 from .._settings import checked_name, checked_seconds, checked_text
 from ..campaigns import CampaignState, CampaignStatus, Chunk, Enqueued
 from ..errors import ConfigurationError, LedgerError
@@ -276,6 +277,6 @@ def _checked_lease(lease: object) -> float:
     if checked is None or checked < LEAST_LEASE:
         raise ConfigurationError(
             f"lease must be at least {LEAST_LEASE:g} s, and longer than an attempt may take, "
-            f"not {lease!r}"
+            f"not {shown(lease)}"
         )
     return checked

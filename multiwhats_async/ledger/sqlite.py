@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from .._secret import shown
 from ..errors import ConfigurationError
 from ._base import DatabaseLedger
 from ._database import Database
@@ -50,6 +51,7 @@ def _checked_path(path: object) -> Path:
     name = os.fspath(path) if isinstance(path, os.PathLike) else path
     if not isinstance(name, str) or not name or "\0" in name or name == ":memory:":
         raise ConfigurationError(
-            f"A ledger needs the name of a file, not {path!r}; MemoryLedger() keeps one in memory"
+            f"A ledger needs the name of a file, not {shown(path)}; "
+            "MemoryLedger() keeps one in memory"
         )
-    return Path(name)
+    return Path(str.__str__(name))  # a plain one, whatever a class of its own would show

@@ -7,6 +7,7 @@ from typing import Any, Final, Self, TypeVar
 
 import attrs
 
+from .._secret import shown
 from ..errors import InvalidMenuError, InvalidMessageError, TemplateError
 from ..models import ButtonMessage
 from ..options import WHATSAPP_LIMITS, MessageLimits
@@ -23,7 +24,7 @@ def _text(owner: object, attribute: "attrs.Attribute[Any]", value: object) -> No
     """Refuse what is no text; an attrs validator."""
     if not isinstance(value, str):
         where = f"{type(owner).__name__}.{attribute.name}"
-        raise InvalidMenuError([f"{where} must be a text, not {value!r}"])
+        raise InvalidMenuError([f"{where} must be a text, not {shown(value)}"])
 
 
 def _items(values: object, kind: type[T], field: str) -> tuple[T, ...]:
@@ -31,7 +32,7 @@ def _items(values: object, kind: type[T], field: str) -> tuple[T, ...]:
     fits = isinstance(values, Iterable) and not isinstance(values, str)
     found: tuple[Any, ...] = tuple(values) if isinstance(values, Iterable) else ()
     if not fits or not all(isinstance(one, kind) for one in found):
-        raise InvalidMenuError([f"{field} must be a list of {kind.__name__}, not {values!r}"])
+        raise InvalidMenuError([f"{field} must be a list of {kind.__name__}, not {shown(values)}"])
     return found
 
 
@@ -236,7 +237,7 @@ def _problems(menu: Menu) -> Iterator[str]:
     if not names:
         yield "there are no stages"
     elif menu.start not in names:
-        yield f"start names {menu.start!r}, which is no stage: there are {', '.join(names)}"
+        yield f"start names {shown(menu.start)}, which is no stage: there are {', '.join(names)}"
     edges = _edges(menu.stages)
     within = reachable(menu.start, edges)
     for stage in menu.stages:
@@ -353,7 +354,7 @@ def _checked(
 ) -> dict[str, Any]:
     """Return a table's fields, noting what does not belong there."""
     if not isinstance(table, dict):
-        problems.append(f"{where}: must be a table, not {table!r}")
+        problems.append(f"{where}: must be a table, not {shown(table)}")
         return {}
     fields: dict[str, Any] = {}
     for key, value in table.items():
@@ -363,7 +364,7 @@ def _checked(
         elif not isinstance(value, kind) or (
             key in {"variables", "targets"} and not all(isinstance(one, str) for one in value)
         ):
-            problems.append(f"{where}: {key} must be {_EXPECTED[kind]}, not {value!r}")
+            problems.append(f"{where}: {key} must be {_EXPECTED[kind]}, not {shown(value)}")
         else:
             fields[key] = value
     return fields

@@ -16,6 +16,7 @@ import anyio
 import anyio.lowlevel
 
 from .._entered import Entered
+from .._secret import shown
 from .._settings import checked_name
 from ..errors import ConfigurationError, RateError
 from ..options import Rate, is_number
@@ -93,7 +94,7 @@ class SharedRate(Entered):
         self.rate: Rate = Rate.of(rate)
         self.name: str = checked_name("name", name)
         if not is_number(patience) or patience < 0:
-            raise ConfigurationError(f"patience must be seconds, 0 or more, not {patience!r}")
+            raise ConfigurationError(f"patience must be seconds, 0 or more, not {shown(patience)}")
         self._patience = patience
         self._clock = clock or anyio.current_time
         self._sleep = sleep or anyio.sleep

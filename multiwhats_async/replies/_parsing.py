@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from .._converter import make_converter
 from .._numbers import NumberError, normalise_number
-from .._secret import mask_number
+from .._secret import mask_number, shown
 from .._strict import decode_json
 from ..errors import ConfigurationError, InvalidReplyError
 from ..models import MessageReceipt, MessageTarget
@@ -68,16 +68,18 @@ def parse_reply(
 
 def checked_item_id(value: AssumedItemId | str) -> AssumedItemId:
     """Return what ``selectedItemId`` is assumed to hold, or raise."""
-    try:
-        return AssumedItemId(value)
-    except ValueError:
-        raise ConfigurationError(
-            f"assumed_item_id must be one of {', '.join(AssumedItemId)}, not {value!r}: "
-            "MultiWhats does not document what selectedItemId holds"
-        ) from None
+    for each in AssumedItemId:
+        if isinstance(value, str) and each == value:  # type: ignore[redundant-expr]  # a user's
+            return each
+    raise ConfigurationError(
+        f"assumed_item_id must be one of {', '.join(AssumedItemId)}, not {shown(value)}: "
+        "MultiWhats does not document what selectedItemId holds"
+    )
 
 
-def _decoded(body: bytes) -> Any:
+def _decoded(body: object) -> Any:
+    if not isinstance(body, bytes):
+        raise InvalidReplyError(f"the body must be bytes as they came, not {_kind(body)}")
     if len(body) > MAX_REPLY_BYTES:
         raise InvalidReplyError(f"the body is over {MAX_REPLY_BYTES:,} bytes")
     try:

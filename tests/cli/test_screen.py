@@ -14,9 +14,9 @@ from rich.console import Console
 
 from multiwhats_async import AuthenticationError, ButtonMessage, InvalidRequestError, Progress
 from multiwhats_async._certainty import Certainty
+from multiwhats_async._secret import masked
 from multiwhats_async._stopping import StopRules
 from multiwhats_async.cli import _screen
-from multiwhats_async.cli._failure import masked
 from multiwhats_async.cli._live import LiveScreen
 from multiwhats_async.cli._results import as_json, safe_cell
 from multiwhats_async.cli._screen import Line, PlainScreen, duration, open_screen, progress_line
