@@ -1,4 +1,4 @@
-"""A message with a place in a ledger: when it is recorded, and that its place is given back."""
+"""One delivery beside a ledger, a rate and a breaker: what they are told, what is given back."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -7,9 +7,10 @@ from typing import Any
 import anyio
 import pytest
 from test_delivery import LOST, REFUSED, TO
-from vendor import SENDER, Vendor, answer, message
+from vendor import SENDER, Vendor, answer, message, record_for
 
 from multiwhats_async import (
+    Breaker,
     CampaignHeldError,
     Certainty,
     ClaimLostError,
@@ -20,7 +21,7 @@ from multiwhats_async import (
     RetryPolicy,
 )
 from multiwhats_async._delivery import Deliverer
-from multiwhats_async._pacing import Concurrency, Pace, Pause, RateGate
+from multiwhats_async._pacing import BreakerState, Concurrency, Pace, Pause, RateGate
 from multiwhats_async.options import Timeouts
 from multiwhats_async.retry import RetryBudget
 
@@ -75,7 +76,11 @@ class Limiter:
 
 @asynccontextmanager
 async def delivering(
-    vendor: Vendor, *, limiter: Limiter | None = None, policy: RetryPolicy | None = None
+    vendor: Vendor,
+    *,
+    limiter: Limiter | None = None,
+    policy: RetryPolicy | None = None,
+    breaker: BreakerState | None = None,
 ) -> AsyncIterator[tuple[Deliverer, Pace]]:
     """Open what takes a message to its outcome, and what says when."""
     policy = policy or RetryPolicy()
@@ -84,6 +89,7 @@ async def delivering(
             concurrency=Concurrency(4),
             pause=Pause(),
             rate=None if limiter is None else RateGate(limiter),
+            breaker=breaker,
         )
         yield (
             Deliverer(
@@ -198,3 +204,90 @@ async def test_without_a_slot_the_place_is_given_back() -> None:
     assert (outcome.certainty, vendor.total) == (Certainty.NOT_SENT, 0)
     assert outcome.error is not None
     assert outcome.error.cause == "RateError"
+
+
+def open_breaker() -> BreakerState:
+    """Return a breaker that is open, and may be probed at once."""
+    breaker = BreakerState(Breaker(in_a_row=1, pause=1.0))
+    breaker.note(answered=True, now=-10.0)
+    breaker.note(answered=False, now=-10.0)
+    return breaker
+
+
+@pytest.mark.parametrize(("status", "holds"), [(200, False), (404, False), (500, True)])
+async def test_which_answers_open_the_breaker(status: int, *, holds: bool) -> None:
+    """Those that do not speak of the message: 500 is the first."""
+    vendor, breaker = Vendor(), BreakerState(Breaker(in_a_row=1))
+    breaker.note(answered=True, now=0.0)
+    if status != 200:
+        vendor.script[TO] = [answer(status)]
+    async with delivering(vendor, breaker=breaker) as (deliverer, pace):
+        await deliverer.deliver(message())
+        assert pace.holds is holds
+
+
+async def test_a_probe_that_is_not_made_is_given_back() -> None:
+    """Another may go at once, where an intent could not be recorded."""
+    breaker, place = open_breaker(), Place(fail(LedgerError("disk full")))
+    async with delivering(Vendor(), breaker=breaker) as (deliverer, _):
+        with pytest.raises(LedgerError):
+            await deliverer.deliver(place.message, claim=place)
+    assert breaker.pending(anyio.current_time()) == 0.0
+
+
+async def test_a_probe_that_is_torn_is_given_back() -> None:
+    """Likewise where an attempt ends without any result."""
+    breaker = open_breaker()
+    async with delivering(Vendor(), breaker=breaker) as (deliverer, _):
+        deliverer._isolated = False
+        deliverer._exchange = Torn(deliverer._exchange)
+        with pytest.raises(KeyboardInterrupt):
+            await deliverer.deliver(message())
+        assert deliverer.flights == set()
+    assert breaker.pending(anyio.current_time()) == 0.0
+
+
+class Torn:
+    """An exchange that is ended from outside in the middle, as by Ctrl-C."""
+
+    def __init__(self, exchange: Any) -> None:
+        self._exchange = exchange
+
+    def flight(self) -> Any:
+        return self._exchange.flight()
+
+    async def post(self, *_: object, **__: object) -> Any:
+        raise KeyboardInterrupt
+
+
+class Watched:
+    """An exchange that tells what is under way, and whether it was distrusted."""
+
+    def __init__(self, deliverer: Deliverer) -> None:
+        self._deliverer = deliverer
+        self._exchange = deliverer._exchange
+        self.under_way: list[int] = []
+        self.distrusted = 0
+
+    def flight(self) -> Any:
+        return self._exchange.flight()
+
+    async def post(self, *arguments: Any, **options: Any) -> Any:
+        self.under_way.append(len(self._deliverer.flights))
+        return await self._exchange.post(*arguments, **options)
+
+    async def distrust(self) -> None:
+        self.distrusted += 1
+
+
+@pytest.mark.parametrize(("recipient", "distrusted"), [(TO, 0), ("905550001122", 1)])
+async def test_what_is_under_way_and_what_is_distrusted(recipient: str, distrusted: int) -> None:
+    """A stop finds each attempt; connections are let go only where an answer was another's."""
+    vendor = Vendor()
+    vendor.script[TO] = [answer(200, json=record_for(recipient))]
+    async with delivering(vendor) as (deliverer, _):
+        watched = Watched(deliverer)
+        deliverer._exchange = watched
+        await deliverer.deliver(message())
+        assert (watched.under_way, watched.distrusted) == ([1], distrusted)
+        assert deliverer.flights == set()
