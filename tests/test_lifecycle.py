@@ -145,9 +145,10 @@ def test_a_loop_that_is_stopped_in_mid_send(tmp_path: Path) -> None:
 
 
 def held() -> tuple[int, int]:
-    """Return how many files and threads this process has."""
+    """Return how many files this process has, and threads of ours."""
     gc.collect()
-    return len([*Path("/proc/self/fd").iterdir()]), threading.active_count()
+    ours = [thread for thread in threading.enumerate() if thread.name.startswith("multiwhats")]
+    return len([*Path("/proc/self/fd").iterdir()]), len(ours)
 
 
 def tasks_here() -> int:
