@@ -60,9 +60,9 @@ GARBAGE = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWa
 """httpcore leaves a socket whose connecting was cancelled to the garbage collector."""
 
 
-@pytest.fixture(params=["own", pytest.param("injected", marks=GARBAGE)])
+@pytest.fixture(params=["own", "direct", pytest.param("injected", marks=GARBAGE)])
 def transport(request: pytest.FixtureRequest) -> str:
-    """Run a test over our own pool, and over a plain client of the user's."""
+    """Run a test over either transport of our own, and over a plain client of the user's."""
     which: str = request.param
     return which
 
@@ -108,8 +108,11 @@ def open_client(
             "timeout": PATIENT,
             **options,
         }
-        if transport == "own":
-            async with AsyncMultiWhats(KEY, ssl_context=context, **settings) as client:
+        if transport != "injected":
+            which: Any = "direct" if transport == "direct" else "httpcore"
+            async with AsyncMultiWhats(
+                KEY, ssl_context=context, transport=which, **settings
+            ) as client:
                 yield client
             return
         async with (

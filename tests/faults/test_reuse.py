@@ -128,7 +128,7 @@ async def test_stray_bytes_with_an_answer(
     """Bytes that came behind one answer are never taken for the answer to the next message."""
     server = start_server(answers(RECORD + STRAYS[stray]))
     # What lies unread in an injected client's pool cannot be seen: there it takes no keep-alive.
-    options = {} if transport == "own" else {"keepalive": None}
+    options = {} if transport != "injected" else {"keepalive": None}
     async with open_client(server, **options) as client:
         await delivered(client)
         server.mend()
@@ -145,7 +145,7 @@ async def test_stray_429_doubles_nothing(
 ) -> None:
     """A stray "later" behind an answer does not have the next message sent twice."""
     server = start_server(answers(RECORD + STRAYS["429"]))
-    options = {} if transport == "own" else {"keepalive": None}
+    options = {} if transport != "injected" else {"keepalive": None}
     retry = RetryPolicy(throttled_base=0.0)
     async with open_client(server, retry=retry, **options) as client:
         await delivered(client)
@@ -189,4 +189,4 @@ async def test_answer_for_another_recipient(
     assert outcome.error.status_code == 200
     assert probe.certainty is Certainty.ACCEPTED
     # The pool of an injected client is not ours to close connections of.
-    assert server.connections == (2 if transport == "own" else 1)
+    assert server.connections == (1 if transport == "injected" else 2)
