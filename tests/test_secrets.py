@@ -55,9 +55,9 @@ def server() -> Iterator[RawServer]:
     server.stop()
 
 
-@pytest.fixture(params=["own", "injected"])
+@pytest.fixture(params=["own", "direct", "injected"])
 def opened(request: pytest.FixtureRequest, key: str, place: Any, server: RawServer) -> Opened:
-    """Open clients of the server, over our own pool and over a user's client."""
+    """Open clients of the server, over both transports of ours and over a user's client."""
 
     @asynccontextmanager
     async def opened(**hooks: Any) -> Any:
@@ -68,7 +68,8 @@ def opened(request: pytest.FixtureRequest, key: str, place: Any, server: RawServ
             "retry": ONCE,
             "timeout": PATIENT,
         }
-        if request.param == "own":
+        if request.param != "injected":
+            options["transport"] = "direct" if request.param == "direct" else "httpcore"
             async with AsyncMultiWhats(key, **options) as client:
                 yield client
             return

@@ -46,8 +46,11 @@ class H11Answer(IncomingAnswer):
         if isinstance(event, h11.Data):
             self._note_body(bytes(event.data))
         elif isinstance(event, h11.Response):
-            self.status = event.status_code
             self.headers = list(event.headers.raw_items())
+            # h11 counts what is incomplete; a head may come whole.
+            if sum(len(name) + len(value) for name, value in self.headers) > MAX_HEAD:
+                raise h11.RemoteProtocolError("the head of the answer is too long")
+            self.status = event.status_code
         elif isinstance(event, h11.EndOfMessage):
             self.complete = True
             self.keeps = (
