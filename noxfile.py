@@ -81,7 +81,7 @@ def docs(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Measure memory and speed, side by side in one run; figures to standard output."""
-    session.install(".[all]", *group("test"))  # Playwright, for the page of the sandbox
+    session.install(".[all]", *group("test"), *group("bench"))  # Playwright, for the page of the sandbox
     for script in sorted(Path("tests/benchmarks").glob("[!_]*.py")):
         session.run("python", str(script), *session.posargs)
 

@@ -112,7 +112,7 @@ class BulkRun:
         self._deliveries: set[anyio.CancelScope] = set()
         self._pulls: set[anyio.CancelScope] = set()
         self._turn = anyio.Lock()
-        self._finished_one = anyio.Event()
+        self._finished_one: anyio.Event | None = None  # made by the first that waits
 
     # --- what a user calls --------------------------------------------------------------------
 
@@ -179,7 +179,11 @@ class BulkRun:
             raise ConfigurationError("Begin the run first: async with client.bulk(...) as run")
         self._iterated = True
         try:
-            return await self._in.receive()
+            await anyio.lowlevel.checkpoint_if_cancelled()
+            try:  # what is there is told without a round of the event loop
+                return self._in.receive_nowait()
+            except anyio.WouldBlock:
+                return await self._in.receive()
         except (anyio.EndOfStream, anyio.ClosedResourceError):
             raise StopAsyncIteration from None
 
@@ -424,6 +428,7 @@ class BulkRun:
                 self._stop(Stop(StopReason.MAX_CREDITS, text), reads_on=True)
                 break
             try:
+                self._finished_one = self._finished_one or anyio.Event()
                 await self._finished_one.wait()
             except BaseException:
                 self._record(item, [], self._not_tried(item))
@@ -432,8 +437,9 @@ class BulkRun:
 
     def _wake(self) -> None:
         """Let those look again who wait for a message to finish."""
-        finished, self._finished_one = self._finished_one, anyio.Event()
-        finished.set()
+        finished, self._finished_one = self._finished_one, None
+        if finished is not None:
+            finished.set()
 
     def _stop(self, stop: Stop, *, reads_on: bool) -> None:
         """Begin no further attempt; end those that wait for one."""

@@ -29,6 +29,17 @@ def make_converter() -> cattrs.Converter:
     return converter
 
 
+class _Nothing:
+    """No value is of this class."""
+
+
+_AS_IT_IS: Final[dict[Any, type]] = {
+    int | None: int,
+    int | float | None: int,
+    str | None: str,
+}
+"""The class of a value that needs no reading: most of a record's, and no bool is an int here."""
+
 _WIRE_NAMES: Final = {"selected_item_id": "selectedItemId"}
 
 
@@ -38,19 +49,29 @@ def _lenient_hook(
     """Build the hook that structures one model, field by field, keeping what does not fit."""
     fields = [field for field in attrs.fields(model) if field.name not in ("extra", "raw")]
     steps = [
-        (field.name, _WIRE_NAMES.get(field.name, field.name), _reader(converter, field.type))
+        (
+            field.name,
+            _WIRE_NAMES.get(field.name, field.name),
+            _AS_IT_IS.get(field.type, _Nothing),
+            _reader(converter, field.type),
+        )
         for field in fields
     ]
-    known = {wire for _, wire, _ in steps}
+    known = {wire for _, wire, _, _ in steps}
     keeps_raw = "raw" in attrs.fields_dict(model)
 
     def structure(record: Any, _: Any) -> Any:
         if not isinstance(record, Mapping):
             raise TypeError(f"{model.__name__} needs an object, not {type(record).__name__}")
         values: dict[str, Any] = {"raw": record} if keeps_raw else {}
-        extra = {name: value for name, value in record.items() if name not in known}
-        for name, wire, read in steps:
+        extra: dict[str, Any] = {}
+        if not record.keys() <= known:
+            extra = {name: value for name, value in record.items() if name not in known}
+        for name, wire, kind, read in steps:
             value = record.get(wire)
+            if value.__class__ is kind:
+                values[name] = value
+                continue
             if value is None or (wire == "file_url" and value == 0):
                 continue  # documented: the number 0 says that there is no file
             try:

@@ -39,6 +39,7 @@ MAX_DETAIL: Final = 300
 """Characters of an error's body that are shown."""
 
 _converter: Final = make_converter()
+_decode: Final = json.JSONDecoder(parse_constant=lambda _: None).decode
 _encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -195,7 +196,7 @@ def load_json(body: bytes) -> Any:
         ValueError: It is no JSON, or nested or long beyond reason.
     """
     try:
-        return json.loads(body.decode("utf-8-sig"), parse_constant=lambda _: None)
+        return _decode(body.decode("utf-8-sig"))
     except RecursionError:
         raise ValueError("nested too deeply") from None
 

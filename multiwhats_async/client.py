@@ -304,7 +304,10 @@ class AsyncMultiWhats:
         deliverer = Deliverer(
             exchange=self._exchange(),
             pace=Pace(
-                concurrency=self._limits.concurrency, pause=self._pause, rate=self._limits.rate
+                concurrency=self._limits.concurrency,
+                pause=self._pause,
+                rate=self._limits.rate,
+                clock=self._lifetime.clock,
             ),
             policy=settings.retry,
             budget=self._limits.budget,
@@ -313,6 +316,7 @@ class AsyncMultiWhats:
             hooks=settings.hooks,
             random=random.random,
             deadline=checked_seconds("deadline", deadline),
+            clock=self._lifetime.clock,
         )
         return await deliverer.deliver(message)
 
@@ -397,6 +401,7 @@ class AsyncMultiWhats:
             pause=self._pause,
             rate=self._limits.rate if rate is None else gate(checked_rate("rate", rate)),
             breaker=breaker,
+            clock=self._lifetime.clock,
         )
         deliverer = Deliverer(
             exchange=self._exchange(),
@@ -409,6 +414,7 @@ class AsyncMultiWhats:
             random=random.random,
             isolated=False,
             patient=True,
+            clock=self._lifetime.clock,
         )
         options = BulkOptions(
             workers=concurrency.ceiling,
@@ -435,6 +441,7 @@ class AsyncMultiWhats:
             flights=deliverer.flights,
             pace=pace,
             options=options,
+            clock=self._lifetime.clock,
         )
 
     async def send_many(  # noqa: PLR0913  # likewise

@@ -53,7 +53,7 @@ class Origin:
         if self._ssl_context is not None:
             self._ssl_context.set_alpn_protocols(["http/1.1"])
         self._keepalive = keepalive
-        self._network = _running_network() if network is None else network
+        self._network = running_network() if network is None else network
         self.new_answer = _fastest_answer() if new_answer is None else new_answer
         self.clock = self._network.clock
         self._idle: deque[tuple[Connection, float]] = deque()
@@ -130,7 +130,7 @@ class Origin:
         self._idle.clear()
 
 
-def _running_network() -> Network:
+def running_network() -> Network:
     """Return what opens connections in the running loop; each backend is a module of its own."""
     if sniffio.current_async_library() == "trio":
         from ._on_trio import TrioNetwork  # noqa: PLC0415  # trio may not be installed

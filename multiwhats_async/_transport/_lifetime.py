@@ -3,6 +3,7 @@
 import os
 import ssl
 import warnings
+from collections.abc import Callable
 
 import anyio.lowlevel
 import httpx
@@ -12,7 +13,7 @@ from .._wire import ENDPOINT
 from ..abc import Exchange
 from ..errors import ConfigurationError
 from ..options import KeyPlace, TransportName
-from ._direct import DirectExchange, Origin
+from ._direct import DirectExchange, Origin, running_network
 from ._direct_transport import DirectTransport
 from ._exchange import HttpxExchange, standing_headers
 from ._pool import PooledTransport
@@ -49,6 +50,7 @@ class Lifetime:
         self._loop: object = None
         self._process = 0
         self.state = "not entered"
+        self.clock: Callable[[], float] = anyio.current_time
 
     def open(self) -> None:
         """Open the pool in the running event loop.
@@ -62,6 +64,7 @@ class Lifetime:
             )
         self._loop = anyio.lowlevel.current_token()
         self._process = os.getpid()
+        self.clock = running_network().clock
         try:
             self._http = self._injected or self._open_pool()
         except httpx.InvalidURL as error:
