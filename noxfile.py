@@ -81,7 +81,8 @@ def docs(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Measure memory and speed, side by side in one run; figures to standard output."""
-    session.install(".[all]", *group("test"), *group("bench"))  # Playwright, for the page of the sandbox
+    # Playwright, of the test group, is for the page of the sandbox.
+    session.install(".[all]", *group("test"), *group("bench"))
     for script in sorted(Path("tests/benchmarks").glob("[!_]*.py")):
         session.run("python", str(script), *session.posargs)
 

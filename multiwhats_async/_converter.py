@@ -48,7 +48,7 @@ def _lenient_hook(
 ) -> Callable[[Any, Any], Any]:
     """Build the hook that structures one model, field by field, keeping what does not fit."""
     fields = [field for field in attrs.fields(model) if field.name not in ("extra", "raw")]
-    steps = [
+    steps: list[tuple[str, str, type, Callable[[Any], Any]]] = [
         (
             field.name,
             _WIRE_NAMES.get(field.name, field.name),

@@ -199,6 +199,7 @@ class Deliverer:
     async def _acquire(self, work: Work) -> bool:
         """Wait for a place, as long as the message has time; tell whether it was had."""
         longest = None if self._patient else self._policy.max_retry_after
+        begun = False
         if self._deadline is None:
             begun = await self._pace.acquire(work, work.sender, longest=longest)
         else:

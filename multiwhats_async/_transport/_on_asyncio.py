@@ -26,7 +26,7 @@ class AsyncioConnection(asyncio.Protocol):
         self._transport: asyncio.Transport
         self._fileno = -1
         self._answer: IncomingAnswer | None = None
-        self._waiter: asyncio.Future[None] | None = None
+        self._waiter: asyncio.Future[None]
         self._timeouts: Timeouts
         self._end = 0.0
         self._since = 0.0
@@ -88,13 +88,12 @@ class AsyncioConnection(asyncio.Protocol):
     def _finish(self, error: Exception | None) -> None:
         """Wake who waits for the answer: from here on nothing more is asked for."""
         self._answer = None
-        waiter = self._waiter
-        if waiter is None or waiter.done():
+        if self._waiter.done():  # it was given up in this very moment
             return
         if error is None:
-            waiter.set_result(None)
+            self._waiter.set_result(None)
         else:
-            waiter.set_exception(error)
+            self._waiter.set_exception(error)
 
     # --- the port -----------------------------------------------------------------------------
 
@@ -128,7 +127,7 @@ class AsyncioConnection(asyncio.Protocol):
             await waiter
         finally:
             self._timer.cancel()
-            self._answer = self._waiter = None
+            self._answer = None
 
     def close(self) -> None:
         """Drop it at once, without a word to the server."""

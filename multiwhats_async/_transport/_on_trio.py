@@ -60,10 +60,11 @@ class TrioConnection:
                     data = await self._stream.receive_some()
                 except _ERRORS as error:
                     raise refused or httpx.ReadError(_text(error)) from error
+                if refused is not None and not data and answer.status is None:
+                    raise refused
                 if answer.feed(data):
                     return
-        if scope.cancelled_caught:
-            raise OutOfTimeError if end <= limit else slow
+        raise OutOfTimeError if end <= limit else slow
 
     def close(self) -> None:
         """Drop it at once, without a word to the server."""
