@@ -51,7 +51,7 @@ def _lenient_hook(
     steps: list[tuple[str, str, type, Callable[[Any], Any]]] = [
         (
             field.name,
-            _WIRE_NAMES.get(field.name, field.name),
+            str(_WIRE_NAMES.get(field.name, field.name)),
             _AS_IT_IS.get(field.type, _Nothing),
             _reader(converter, field.type),
         )
