@@ -113,7 +113,7 @@ class BulkRun:
         self._deliveries: set[anyio.CancelScope] = set()
         self._pulls: set[anyio.CancelScope] = set()
         self._turn = anyio.Lock()
-        self._finished_one = anyio.Event()
+        self._finished_one: anyio.Event | None = None  # made by the first that waits
 
     # --- what a user calls --------------------------------------------------------------------
 
@@ -418,6 +418,7 @@ class BulkRun:
                 self._stop(Stop(StopReason.MAX_CREDITS, text), reads_on=True)
                 break
             try:
+                self._finished_one = self._finished_one or anyio.Event()
                 await self._finished_one.wait()
             except BaseException:
                 self._record(item, [], self._not_tried(item))
@@ -426,8 +427,9 @@ class BulkRun:
 
     def _wake(self) -> None:
         """Let those look again who wait for a message to finish."""
-        finished, self._finished_one = self._finished_one, anyio.Event()
-        finished.set()
+        finished, self._finished_one = self._finished_one, None
+        if finished is not None:
+            finished.set()
 
     def _stop(self, stop: Stop, *, reads_on: bool) -> None:
         """Begin no further attempt; end those that wait for one."""

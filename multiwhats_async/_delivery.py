@@ -178,7 +178,7 @@ class Deliverer:
                 self._pace.release(work)
             if work.throttled:
                 await self._pace.postpone(work.sender, work.hold)
-            if self._on_attempt:  # only now: a slow hook must not keep the place
+            if attempt is not None:  # only now: a slow hook must not keep the place
                 await _tell(self._on_attempt, attempt)
             delay = await self._plan(work)
             if delay is None:
@@ -191,21 +191,31 @@ class Deliverer:
 
     async def _begin(self, work: Work) -> bool:
         """Wait until an attempt may begin; tell whether it may."""
-        longest = None if self._patient else self._policy.max_retry_after
-        begun = False
-        with anyio.CancelScope(deadline=self._ends(work)) as scope:
-            try:
-                begun = await self._pace.acquire(work, work.sender, longest=longest)
-            except RateError as error:
-                work.give_up(str(error), cause=type(error).__name__)
-                return False
+        try:
+            begun = await self._acquire(work)
+        except RateError as error:
+            work.give_up(str(error), cause=type(error).__name__)
+            return False
         if begun:
             begun = await self._intend(work)
-        elif not scope.cancelled_caught:
-            paused = self._pace.pause.remaining(self._clock())
-            work.give_up(f"the server asked to wait, for {paused:.0f} s more: no attempt was made")
         if not begun:
             work.give_up("its deadline leaves no time for an attempt")
+        return begun
+
+    async def _acquire(self, work: Work) -> bool:
+        """Wait for a place, as long as the message has time; tell whether it was had."""
+        longest = None if self._patient else self._policy.max_retry_after
+        begun = False
+        if self._deadline is None:
+            begun = await self._pace.acquire(work, work.sender, longest=longest)
+        else:
+            with anyio.CancelScope(deadline=self._ends(work)) as scope:
+                begun = await self._pace.acquire(work, work.sender, longest=longest)
+            if scope.cancelled_caught:
+                return False
+        if not begun:
+            paused = self._pace.pause.remaining(self._clock())
+            work.give_up(f"the server asked to wait, for {paused:.0f} s more: no attempt was made")
         return begun
 
     async def _intend(self, work: Work) -> bool:
@@ -243,8 +253,8 @@ class Deliverer:
     def _ends(self, work: Work) -> float:
         return float("inf") if self._deadline is None else work.began + self._deadline
 
-    async def _attempt(self, work: Work) -> Attempt:
-        """Make one attempt and note what it came to."""
+    async def _attempt(self, work: Work) -> Attempt | None:
+        """Make one attempt and note what it came to; return it where a hook wants to know."""
         flight = self._exchange.flight()
         started = self._clock()
         work.attempts += 1
@@ -264,6 +274,8 @@ class Deliverer:
             await self._exchange.distrust()
         elapsed = self._clock() - started
         self._log(work, elapsed)
+        if not self._on_attempt:
+            return None
         return Attempt(
             message=work.message,
             key=work.key,

@@ -21,10 +21,10 @@ from ._certainty import Certainty
 
 
 class Evidence:
-    """What httpcore's ``trace`` extension told of one attempt. One object an attempt.
+    """What is known of the writing of one attempt. One object an attempt.
 
-    It is handed over as the trace callback itself. It never raises, and whatever it does not
-    understand counts as written.
+    To httpcore it is handed over as the callback of its ``trace`` extension. It never raises, and
+    whatever it does not understand counts as written. Our own direct transport tells it itself.
 
     Args:
         watcher: Called after every event, or None.
@@ -67,6 +67,10 @@ class Evidence:
             self.body_begun = True
         elif event == "receive_response_headers.complete":
             self.status = int(info["return_value"][1])
+
+    def begin_writing(self) -> None:
+        """Note that the request is handed to the network now: from here on it may have left."""
+        self.begun = self.body_begun = True
 
     @property
     def may_have_left(self) -> bool:

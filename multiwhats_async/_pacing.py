@@ -6,10 +6,10 @@ The decisions are pure state with the time passed in; :class:`Pace` alone waits.
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
-from contextlib import nullcontext
 from typing import Final
 
 import anyio
+import anyio.lowlevel
 
 from .abc import RateLimiter
 from .errors import MultiWhatsError, RateError
@@ -87,6 +87,14 @@ class Concurrency:
         self.ceiling = ceiling
         self.limit: AdaptiveLimit = AdaptiveLimit(ceiling)
         self.limiter: anyio.CapacityLimiter = anyio.CapacityLimiter(int(self.limit.value))
+
+    async def take(self, borrower: object) -> None:
+        """Wait for a place; where one is free there is no round of the event loop."""
+        await anyio.lowlevel.checkpoint_if_cancelled()
+        try:
+            self.limiter.acquire_on_behalf_of_nowait(borrower)
+        except anyio.WouldBlock:
+            await self.limiter.acquire_on_behalf_of(borrower)
 
     def grow(self) -> None:
         """Note an attempt that the server answered."""
@@ -322,7 +330,7 @@ class Pace:
         self.breaker = breaker
         self._clock = clock
         self._sleep = sleep
-        self._breaker_moved = anyio.Event()
+        self._breaker_moved: anyio.Event | None = None  # made by the first that waits
         self.without_rate: RateError | None = None
 
     @property
@@ -366,22 +374,26 @@ class Pace:
         Raises:
             RateError: There is no slot to be had; ``without_rate`` keeps it.
         """
-        while True:
-            if not await self._wait_until_open(longest):
-                return False
-            async with self.rate.turn(sender) if self.rate is not None else nullcontext():
-                await self.concurrency.limiter.acquire_on_behalf_of(borrower)
-                try:
-                    if self.rate is not None:
-                        await self._sleep(await self._slot(self.rate, sender))
-                    # A pause that began meanwhile costs the slot: after it, nothing may come as
-                    # a burst.
-                    if self._may_begin(borrower):
-                        return True
-                except BaseException:
-                    self.release(borrower)
-                    raise
-                self.release(borrower)
+        while await self._wait_until_open(longest):
+            if self.rate is None:
+                await self.concurrency.take(borrower)
+            else:
+                async with self.rate.turn(sender):
+                    await self._take_with_slot(self.rate, borrower, sender)
+            # A pause that began meanwhile costs the slot: after it, nothing may come as a burst.
+            if self._may_begin(borrower):
+                return True
+            self.release(borrower)
+        return False
+
+    async def _take_with_slot(self, rate: RateGate, borrower: object, sender: str) -> None:
+        """Wait for a place, and then for the sender's next slot in time."""
+        await self.concurrency.limiter.acquire_on_behalf_of(borrower)
+        try:
+            await self._sleep(await self._slot(rate, sender))
+        except BaseException:
+            self.release(borrower)
+            raise
 
     async def _slot(self, rate: RateGate, sender: str) -> float:
         try:
@@ -416,6 +428,7 @@ class Pace:
             elif held == 0:
                 return True
             else:  # an answer that comes late may end it sooner
+                self._breaker_moved = self._breaker_moved or anyio.Event()
                 with anyio.move_on_after(held):
                     await self._breaker_moved.wait()
 
@@ -454,5 +467,6 @@ class Pace:
 
     def _wake(self) -> None:
         """Let those look again whom the breaker holds."""
-        moved, self._breaker_moved = self._breaker_moved, anyio.Event()
-        moved.set()
+        moved, self._breaker_moved = self._breaker_moved, None
+        if moved is not None:
+            moved.set()

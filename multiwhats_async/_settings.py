@@ -10,7 +10,7 @@ import attrs
 from ._numbers import NumberError, normalise_number
 from ._secret import Secret, mask_number, shown
 from .errors import ConfigurationError
-from .options import Breaker, KeyPlace, Rate, Timeouts, is_number
+from .options import Breaker, KeyPlace, Rate, Timeouts, TransportName, is_number
 from .retry import RetryPolicy
 
 BASE_URL: Final = "https://api.multiwhats.app/api/v1/"
@@ -201,6 +201,28 @@ def _checked_place(_: str, value: object) -> KeyPlace:
     if isinstance(value, str) and value == "json":
         return "json"
     raise ConfigurationError(f'api_key_in must be "query" or "json", not {shown(value)}')
+
+
+def checked_transport(value: object, *, injected: bool) -> TransportName:
+    """Return the name of a transport.
+
+    Args:
+        value: What was given.
+        injected: Whether a user's own client is used.
+
+    Raises:
+        ConfigurationError: There is none of that name, or the user's client has its own.
+    """
+    if value == "httpcore":
+        return "httpcore"
+    if value != "direct":
+        raise ConfigurationError(f'transport must be "httpcore" or "direct", not {value!r}')
+    if injected:
+        raise ConfigurationError(
+            'transport="direct" opens connections of its own, and an http_client (for a proxy, '
+            "say) brings its own: give one of the two"
+        )
+    return "direct"
 
 
 def _checked_sender(_: str, value: object) -> str | None:

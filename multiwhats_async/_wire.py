@@ -40,6 +40,7 @@ MAX_DETAIL: Final = 300
 
 _converter: Final = make_converter()
 _RECIPIENT: Final = re.compile(rb'"to":"(\d+)"')
+_decode: Final = json.JSONDecoder(parse_constant=lambda _: None).decode
 _encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -196,7 +197,7 @@ def load_json(body: bytes) -> Any:
         ValueError: It is no JSON, or nested or long beyond reason.
     """
     try:
-        return json.loads(body.decode("utf-8-sig"), parse_constant=lambda _: None)
+        return _decode(body.decode("utf-8-sig"))
     except RecursionError:
         raise ValueError("nested too deeply") from None
 

@@ -11,6 +11,9 @@ from .errors import ConfigurationError
 KeyPlace = Literal["query", "json"]
 """Where the API key goes: both places are documented."""
 
+TransportName = Literal["httpcore", "direct"]
+"""What carries the requests of our own client."""
+
 DEFAULT_ATTEMPT_SECONDS: Final = 30.0
 DEFAULT_CONNECT_SECONDS: Final = 5.0
 DEFAULT_WRITE_SECONDS: Final = 10.0

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 import anyio
+import anyio.to_thread
 import httpx
 import pytest
 from faults.cases import MESSAGE, ONCE
@@ -98,22 +99,30 @@ async def test_after_a_fork() -> None:
 
 
 @pytest.mark.anyio
-async def test_closed_in_a_child(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("transport", ["httpcore", "direct"])
+async def test_closed_in_a_child(transport: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Closed in another process, the parent's connections are left as they are."""
     server = RawServer().start()
     try:
-        async with AsyncMultiWhats("k-in-child", base_url=server.url, **OPTIONS) as client:
+        async with AsyncMultiWhats(
+            "k-in-child", base_url=server.url, transport=transport, **OPTIONS
+        ) as client:
             await client.deliver(MESSAGE)
-            http_client: Any = client._lifetime._http
-            ((connection, _),) = http_client._transport._idle
+            pool: Any = client._lifetime._pool
+            ((connection, _),) = (pool.origin if transport == "direct" else pool)._idle
             with monkeypatch.context() as patch:
                 patch.setattr("os.getpid", lambda: 0)
                 with pytest.raises(ConfigurationError, match="before a fork"):
                     await client.deliver(MESSAGE)
                 await client.aclose()
-            assert connection.is_idle()
-            assert not http_client._transport._idle
-            await connection.aclose()
+            assert not client._lifetime.idle
+            if transport == "direct":
+                assert connection.is_usable()
+                connection.close()
+                await anyio.to_thread.run_sync(server.wait_idle)
+            else:
+                assert connection.is_idle()
+                await connection.aclose()
     finally:
         server.stop()
 

@@ -4,90 +4,37 @@ The modules of this package are the only ones that know httpx; the client's faç
 ``httpx.AsyncClient`` and hands it on.
 """
 
-import json
-import re
 import socket
-import ssl
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any
 
 import anyio
 import httpx
 
 from .._evidence import Answer, Evidence, Failure, Silence, weigh
 from .._secret import Secret
-from .._wire import MAX_BODY, decode_body, load_json, may_belong
+from .._version import __version__
+from .._wire import MAX_BODY, decode_body, may_belong
 from ..options import KeyPlace, Timeouts
+from ._flight import InFlight, ended
 from ._pool import KEY_EXTENSION, Content, PooledTransport, with_key
-
-_BEFORE_WRITING: Final = (
-    httpx.ConnectError,
-    httpx.ConnectTimeout,
-    httpx.PoolTimeout,
-    httpx.UnsupportedProtocol,
-)
-"""The errors that can only occur before anything is written, on any transport."""
-
-_MAX_TEXT: Final = 200
-
-_TELLING_LENGTH: Final = 8
-"""A shorter key is a word: looked for in a record, it would spoil the message's own text."""
-
-_ESCAPED_ASCII: Final = re.compile(rb"\\u00[2-7]")
-"""JSON escapes of letters that need none; a key is ASCII."""
+from ._told import described, masked
 
 
-def open_http_client(
-    base_url: str, *, ssl_context: ssl.SSLContext | None, keepalive: float | None
-) -> httpx.AsyncClient:
-    """Return the pooled client: our own transport, no redirects, nothing from the environment.
+def standing_headers(url: str, *, keep: bool) -> dict[str, str]:
+    """Return what every request says of itself.
 
     Args:
-        base_url: Its scheme, host and port are the only ones that are ever spoken to.
-        ssl_context: Verifies the server; None takes certifi's authorities.
-        keepalive: Seconds for which an idle connection is kept; None keeps none.
+        url: Where it goes.
+        keep: Whether its connection may be kept.
     """
-    url = httpx.URL(base_url)
-    if ssl_context is None and url.scheme == "https":
-        ssl_context = httpx.create_ssl_context(trust_env=False)
-    transport = PooledTransport(url, ssl_context=ssl_context, keepalive=keepalive)
-    return httpx.AsyncClient(transport=transport, trust_env=False, follow_redirects=False)
-
-
-class InFlight:
-    """One attempt under way: what it has written, and the way to end it."""
-
-    __slots__ = ("_interrupted", "_scope", "abandoned", "evidence", "result")
-
-    def __init__(self) -> None:
-        self.evidence = Evidence(self._look_again)
-        self.result: Answer | Silence | None = None
-        self._scope: anyio.CancelScope | None = None
-        self._interrupted = False
-        self.abandoned = False
-
-    def begin(self, scope: anyio.CancelScope) -> None:
-        """Note the scope in which the attempt runs."""
-        self._scope = scope
-        if self.abandoned:
-            scope.cancel()
-
-    def interrupt(self) -> None:
-        """End the attempt if it provably has not written anything; else let it finish."""
-        self._interrupted = True
-        if self._scope is None or (self.evidence.traced and not self.evidence.may_have_left):
-            self.abandon()
-
-    def _look_again(self) -> None:
-        """Heed an interruption that came before anything was known."""
-        if self._interrupted and not self.evidence.may_have_left:
-            self.abandon()
-
-    def abandon(self) -> None:
-        """End the attempt now, whatever was written."""
-        self.abandoned = True
-        if self._scope is not None:
-            self._scope.cancel()
+    return {
+        "Host": httpx.URL(url).netloc.decode(),
+        "Content-Type": "application/json",
+        "Accept": "application/json",
+        "Accept-Encoding": "identity",
+        "User-Agent": f"multiwhats-async/{__version__}",
+    } | ({} if keep else {"Connection": "close"})
 
 
 class _KeyedURL(httpx.URL):
@@ -120,8 +67,7 @@ class HttpxExchange:
         key: The API key.
         place: Where the key goes.
         own: Whether the client is ours, with our transport below.
-        user_agent: What to say who we are.
-        keep: Whether connections are kept between requests.
+        headers: What every request says of itself.
     """
 
     def __init__(
@@ -132,21 +78,14 @@ class HttpxExchange:
         key: Secret,
         place: KeyPlace,
         own: bool,
-        user_agent: str,
-        keep: bool = True,
+        headers: dict[str, str],
     ) -> None:
         self._http = http_client
         self._url = httpx.URL(url)
         self._key = key
         self._place: KeyPlace = place
         self._own = own
-        self._headers = {
-            "Host": self._url.netloc.decode(),
-            "Content-Type": "application/json",
-            "Accept": "application/json",
-            "Accept-Encoding": "identity",
-            "User-Agent": user_agent,
-        } | ({} if keep else {"Connection": "close"})
+        self._headers = headers
 
     def flight(self) -> InFlight:
         """Return a fresh watch for one attempt."""
@@ -171,9 +110,9 @@ class HttpxExchange:
                 else:
                     await self._round_trip(body, timeouts, flight.evidence, collected)
             except Exception as error:  # noqa: BLE001  # classified by evidence, not by type
-                failure = self._describe(error)
+                failure = described(error, self._key, self._url.netloc.decode())
         if scope.cancelled_caught:
-            failure = _ended(timeouts, by_deadline=anyio.current_time() >= deadline)
+            failure = ended(timeouts, by_deadline=anyio.current_time() >= deadline)
         status = collected.status if collected.status is not None else flight.evidence.status
         if status is None:
             # Without a failure there would be a status; a transport that lies is unknown.
@@ -207,19 +146,7 @@ class HttpxExchange:
         finally:
             await response.aclose()
         plain = decode_body(raw, response.headers.get("content-encoding"))
-        collected.body = self._masked(plain, is_record=response.is_success)
-
-    def _masked(self, body: bytes, *, is_record: bool) -> bytes:
-        """Return a body without the key: a server that echoes it would put it into receipts."""
-        if is_record and len(self._key) < _TELLING_LENGTH:
-            return body
-        plain = self._key.redact_bytes(body)
-        if plain is body and not _ESCAPED_ASCII.search(body):
-            return body
-        try:  # text by text: a number that looks like the key must stay a number
-            return json.dumps(self._key.redact_within(load_json(body))).encode()
-        except (ValueError, RecursionError):
-            return plain
+        collected.body = masked(plain, self._key, is_record=response.is_success)
 
     def _build(self, body: bytes, timeouts: Timeouts, evidence: Evidence) -> httpx.Request:
         """Return the request; with our own transport it does not hold the key."""
@@ -250,19 +177,6 @@ class HttpxExchange:
         keyed.url = _KeyedURL(request.url)
         keyed.url._raw = target  # noqa: SLF001  # our own class
         return keyed
-
-    def _describe(self, error: Exception) -> Failure:
-        """Turn an error into plain data, so that no frame or text of it can leak."""
-        certificate = _certificate_error(error)
-        told = certificate or error
-        text = " ".join(self._key.redact(str(told)).split())
-        if isinstance(error, _BEFORE_WRITING):
-            text = f"{self._url.netloc.decode()}: {text}"
-        return Failure(
-            cause=type(told).__name__,
-            text=text if len(text) <= _MAX_TEXT else text[: _MAX_TEXT - 1] + "…",
-            before_writing=isinstance(error, _BEFORE_WRITING),
-        )
 
 
 class _Collected:
@@ -323,21 +237,3 @@ def _hang_up(response: httpx.Response) -> None:
     if stream is not None and response.http_version.startswith("HTTP/1"):
         with suppress(Exception):  # it has ended by itself, or is no socket
             stream.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
-
-
-def _ended(timeouts: Timeouts, *, by_deadline: bool) -> Failure:
-    """Say why an attempt was ended from our side."""
-    if by_deadline:
-        text = f"no answer within the {timeouts.attempt:g} s of the attempt"
-        return Failure(cause="Deadline", text=text)
-    return Failure(cause="Cancelled", text="the attempt was ended before its answer came")
-
-
-def _certificate_error(error: BaseException) -> ssl.SSLCertVerificationError | None:
-    """Return the refusal of a certificate that an error stems from, if it does."""
-    cause: BaseException | None = error
-    for _ in range(10):
-        if cause is None or isinstance(cause, ssl.SSLCertVerificationError):
-            return cause
-        cause = cause.__cause__ or cause.__context__
-    return None

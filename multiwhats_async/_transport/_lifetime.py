@@ -3,16 +3,19 @@
 import os
 import ssl
 import warnings
+from collections.abc import Callable
 
 import anyio.lowlevel
 import httpx
 
 from .._secret import Secret
-from .._version import __version__
 from .._wire import ENDPOINT
+from ..abc import Exchange
 from ..errors import ConfigurationError
-from ..options import KeyPlace
-from ._exchange import HttpxExchange, open_http_client
+from ..options import KeyPlace, TransportName
+from ._direct import DirectExchange, Origin, running_network
+from ._direct_transport import DirectTransport
+from ._exchange import HttpxExchange, standing_headers
 from ._pool import PooledTransport
 
 
@@ -24,6 +27,7 @@ class Lifetime:
         http_client: A user's client: used, and not closed; None opens our own.
         ssl_context: Verifies the server; None takes certifi's authorities.
         keepalive: Seconds for which an idle connection is kept; None keeps none.
+        transport: What our own client stands on.
     """
 
     def __init__(
@@ -33,15 +37,20 @@ class Lifetime:
         http_client: httpx.AsyncClient | None,
         ssl_context: ssl.SSLContext | None,
         keepalive: float | None,
+        transport: TransportName = "httpcore",
     ) -> None:
         self.base_url = base_url
         self._injected = http_client
         self._ssl_context = ssl_context
         self._keepalive = keepalive
+        self._transport: TransportName = transport
         self._http: httpx.AsyncClient | None = None
+        self._pool: PooledTransport | DirectTransport | None = None
+        self._direct: tuple[Secret, KeyPlace, DirectExchange] | None = None
         self._loop: object = None
         self._process = 0
         self.state = "not entered"
+        self.clock: Callable[[], float] = anyio.current_time
 
     def open(self) -> None:
         """Open the pool in the running event loop.
@@ -55,31 +64,61 @@ class Lifetime:
             )
         self._loop = anyio.lowlevel.current_token()
         self._process = os.getpid()
+        self.clock = running_network().clock
         try:
-            self._http = self._injected or open_http_client(
-                self.base_url, ssl_context=self._ssl_context, keepalive=self._keepalive
-            )
+            self._http = self._injected or self._open_pool()
         except httpx.InvalidURL as error:
             raise ConfigurationError(f"base_url is no URL: {error}") from None
         self.state = "open"
 
-    def exchange(self, key: Secret, place: KeyPlace) -> HttpxExchange:
+    def _open_pool(self) -> httpx.AsyncClient:
+        """Return our client: a transport of ours, no redirects, nothing from the environment."""
+        url = httpx.URL(self.base_url)
+        context = self._ssl_context
+        if context is None and url.scheme == "https":
+            context = httpx.create_ssl_context(trust_env=False)
+        if self._transport == "direct":
+            origin = Origin(url, ssl_context=context, keepalive=self._keepalive)
+            self._pool = DirectTransport(origin)
+        else:
+            self._pool = PooledTransport(url, ssl_context=context, keepalive=self._keepalive)
+        return httpx.AsyncClient(transport=self._pool, trust_env=False, follow_redirects=False)
+
+    def exchange(self, key: Secret, place: KeyPlace) -> Exchange:
         """Return the way to the server.
 
         Raises:
             ConfigurationError: The pool is not open, or belongs to another loop or process.
         """
         self.check()
+        if isinstance(self._pool, DirectTransport):
+            return self._direct_exchange(self._pool.origin, key, place)
         assert self._http is not None  # noqa: S101  # it is open
+        url = self.base_url + ENDPOINT
         return HttpxExchange(
             self._http,
-            url=self.base_url + ENDPOINT,
+            url=url,
             key=key,
             place=place,
             own=self._injected is None,
-            user_agent=f"multiwhats-async/{__version__}",
-            keep=self._keepalive is not None,
+            headers=standing_headers(url, keep=self._keepalive is not None),
         )
+
+    def _direct_exchange(self, origin: Origin, key: Secret, place: KeyPlace) -> DirectExchange:
+        """Return the direct way; that of the key asked for last is kept, with its head."""
+        if self._direct is None or self._direct[0] is not key or self._direct[1] != place:
+            url = self.base_url + ENDPOINT
+            headers = standing_headers(url, keep=self._keepalive is not None)
+            exchange = DirectExchange(
+                origin, url=httpx.URL(url), key=key, place=place, headers=headers
+            )
+            self._direct = (key, place, exchange)
+        return self._direct[2]
+
+    @property
+    def idle(self) -> int:
+        """How many connections of our own are kept, and carry nothing."""
+        return 0 if self._pool is None else self._pool.idle
 
     def check(self) -> None:
         """Refuse use before it is open, after it is closed, and in another loop or process.
@@ -112,9 +151,8 @@ class Lifetime:
         self.state = "closed"
         if self._injected is not None or self._http is None:
             return
-        transport = self._http._transport  # noqa: SLF001  # the one that we gave it
-        if self._process != os.getpid() and isinstance(transport, PooledTransport):
-            transport.forget()
+        if self._process != os.getpid() and self._pool is not None:
+            self._pool.forget()
         with anyio.CancelScope(shield=True):
             await self._http.aclose()
 

@@ -29,8 +29,11 @@ KEY_EXTENSION: Final = "multiwhats.key"
 CLOSE_SECONDS: Final = 1.0
 """How long closing a connection may take; it is dropped either way."""
 
-_DROPPED_HEADERS: Final = frozenset((b"location", b"set-cookie", b"referer", b"link"))
+DROPPED_HEADERS: Final = frozenset((b"location", b"set-cookie", b"referer", b"link"))
 """httpx acts on these even where it follows no redirect, or keeps them; we have no use for them."""
+
+
+DEFAULT_PORTS: Final = {"https": 443, "http": 80}
 
 
 class PooledTransport(httpx.AsyncBaseTransport):
@@ -56,7 +59,7 @@ class PooledTransport(httpx.AsyncBaseTransport):
         self._origin = httpcore.Origin(
             origin.raw_scheme,
             origin.raw_host,
-            origin.port or {"https": 443, "http": 80}[origin.scheme],
+            origin.port or DEFAULT_PORTS[origin.scheme],
         )
         self._ssl_context = ssl_context
         self._keepalive = keepalive
@@ -77,7 +80,7 @@ class PooledTransport(httpx.AsyncBaseTransport):
             if isinstance(error, httpcore_errors):
                 raise _as_httpx_error(error) from error
             raise
-        headers = [item for item in response.headers if item[0].lower() not in _DROPPED_HEADERS]
+        headers = [item for item in response.headers if item[0].lower() not in DROPPED_HEADERS]
         return httpx.Response(
             response.status,
             headers=headers,
@@ -151,6 +154,11 @@ class PooledTransport(httpx.AsyncBaseTransport):
             await _drop(connection)
         else:
             self._idle.append((connection, self._clock() + self._keepalive))
+
+    @property
+    def idle(self) -> int:
+        """How many connections are kept, and carry nothing."""
+        return len(self._idle)
 
     async def close_idle(self) -> None:
         """Close every idle connection."""

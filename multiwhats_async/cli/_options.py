@@ -49,7 +49,7 @@ class Account:
     sender: str | None = attrs.field(repr=False)
 
     def client(self, **options: Any) -> AsyncMultiWhats:
-        """Return a client for this account.
+        """Return a client for this account, on the transport that is made for many messages.
 
         Args:
             options: Further options of :class:`~multiwhats_async.AsyncMultiWhats`.
@@ -68,6 +68,7 @@ class Account:
             sender=self.sender,
             base_url=self.base_url,
             api_key_in=self.api_key_in,
+            transport="direct",
             **options,
         )
 

@@ -103,6 +103,7 @@ async def _send(server: SandboxServer, messages: Messages, screen: Screen, seen:
         server.emulator.api_key,
         sender=SENDER,
         base_url=server.base_url,
+        transport="direct",  # as every command that sends
         retry=RETRY,
         hooks=[seen, _Port(server)],
     )

@@ -68,6 +68,12 @@ TRANSPORTS: Final[Mapping[str, Transport]] = {
         means="our own pool",
         idle=lambda http: len(http._transport._idle),
     ),
+    "direct": Transport(
+        means="our own connections, without httpcore",
+        idle=lambda http: http._transport.idle,
+        options={"transport": "direct"},
+        traced=False,
+    ),
     "injected": Transport(
         means="an `httpx.AsyncClient` of the user's",
         idle=lambda http: len(http._transport._pool.connections),

@@ -17,9 +17,8 @@ import re
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
-from contextvars import ContextVar
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from functools import partial
 from types import SimpleNamespace
 from typing import Any, Final
@@ -34,6 +33,7 @@ from faults.certificates import TRUSTED, Certificates, issue
 from faults.conftest import KEY, SENDER
 from faults.transports import TRANSPORTS
 from faults.walk_acts import UNREAD
+from faults.walk_moments import CURRENT, Cut, watched
 from faults.walk_plan import QUICK, Plan, Read, Server, step_of
 
 from multiwhats_async import (
@@ -44,7 +44,6 @@ from multiwhats_async import (
     Timeouts,
 )
 from multiwhats_async import client as client_module
-from multiwhats_async._evidence import Evidence
 
 WORKERS: Final = 3
 COPIES: Final = 10
@@ -55,45 +54,6 @@ PROBE: Final = "905399999999"
 HURRIED: Final = Timeouts(attempt=0.3, connect=0.25, write=0.25, read=0.25)
 PATIENT: Final = Timeouts(attempt=9, connect=9, write=9, read=9)
 # --- the walk ---------------------------------------------------------------------------------
-
-
-class Cut:
-    """The cancellation of one call, at its event and once."""
-
-    def __init__(self, plan: Plan) -> None:
-        self.plan = plan
-        self.struck: str | None = None
-        self.strike: Callable[[], object] = lambda: None
-
-    def at(self, event: str) -> None:
-        """Cancel, where this is the event."""
-        if event == self.plan.cut and self.struck is None:
-            self.struck = event
-            self.strike()
-
-
-CURRENT: ContextVar[Cut | None] = ContextVar("current", default=None)
-
-
-@contextmanager
-def watched() -> Iterator[None]:
-    """Tell each call's cut of the events that its evidence sees; make the pauses short."""
-    record = Evidence.record
-
-    def watching(evidence: Evidence, name: str, info: Any) -> None:
-        cut, event = CURRENT.get(), name.partition(".")[2]
-        if cut is not None and cut.plan.early:
-            cut.at(event)
-        record(evidence, name, info)
-        if cut is not None:
-            cut.at(event)
-
-    jitter = SimpleNamespace(random=lambda: random.random() * 0.01)
-    with (
-        mock.patch.object(Evidence, "record", watching),
-        mock.patch.object(client_module, "random", jitter),
-    ):
-        yield
 
 
 class Walk:
@@ -287,7 +247,8 @@ async def walked(  # what a walk is made of
     }
     tasks = len(anyio.get_running_tasks())
     try:
-        with watched():
+        jitter = SimpleNamespace(random=lambda: random.random() * 0.01)
+        with watched(), mock.patch.object(client_module, "random", jitter):
             opened = TRANSPORTS[transport].opened(
                 KEY, ssl_context=certificates.trusting, **settings
             )

@@ -1,0 +1,122 @@
+"""The direct transport on trio: a stream that is read until the answer is complete."""
+
+import socket
+import ssl
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import trio
+
+from .._evidence import Evidence
+from ..options import Timeouts
+from ._answer import IncomingAnswer
+from ._dialling import dial
+from ._port import OutOfTimeError, Request, is_readable
+
+_ERRORS = (trio.BrokenResourceError, trio.ClosedResourceError, OSError)
+
+
+class TrioConnection:
+    """One connection on trio.
+
+    Args:
+        sock: Its socket.
+        stream: What is written to and read from.
+    """
+
+    def __init__(self, sock: trio.SocketStream, stream: Any) -> None:
+        self._sock = sock
+        self._stream = stream
+
+    def is_usable(self) -> bool:
+        """Tell whether it still stands, with nothing waiting on it that nobody asked for."""
+        return not (_holds_more(self._stream) or is_readable(self._sock.socket.fileno()))
+
+    async def round_trip(
+        self,
+        request: Request,
+        answer: IncomingAnswer,
+        *,
+        evidence: Evidence,
+        timeouts: Timeouts,
+        end: float,
+    ) -> None:
+        """Write a request and read its answer to the end."""
+        limit = trio.current_time() + timeouts.write
+        slow: httpx.TimeoutException = httpx.WriteTimeout("the server does not take the request")
+        refused: Exception | None = None
+        with trio.CancelScope(deadline=min(end, limit)) as scope:
+            evidence.begin_writing()
+            try:
+                await self._stream.send_all(request.reveal())
+            except _ERRORS as error:  # a server that has answered early may be gone already
+                refused = httpx.WriteError(_text(error))
+            slow = httpx.ReadTimeout("the server does not answer")
+            while True:
+                limit = trio.current_time() + timeouts.read
+                scope.deadline = min(end, limit)
+                try:
+                    data = await self._stream.receive_some()
+                except _ERRORS as error:
+                    raise refused or httpx.ReadError(_text(error)) from error
+                if refused is not None and not data and answer.status is None:
+                    raise refused
+                if answer.feed(data):
+                    return
+        raise OutOfTimeError if end <= limit else slow
+
+    def close(self) -> None:
+        """Drop it at once, without a word to the server."""
+        self._sock.socket.close()
+
+
+class TrioNetwork:
+    """Opens connections in the running trio loop."""
+
+    def __init__(self) -> None:
+        self.clock: Callable[[], float] = trio.current_time
+
+    async def connect(
+        self, host: str, port: int, *, ssl_context: ssl.SSLContext | None
+    ) -> TrioConnection:
+        """Open a connection, TLS included. Where it is cancelled it leaves nothing behind."""
+        sock = trio.SocketStream(trio.socket.from_stdlib_socket(await dial(host, port, _connect)))
+        if ssl_context is None:
+            return TrioConnection(sock, sock)
+        stream = trio.SSLStream(sock, ssl_context, server_hostname=host, https_compatible=True)
+        connection = TrioConnection(sock, stream)
+        try:
+            await stream.do_handshake()
+        except _ERRORS as error:
+            connection.close()
+            raise httpx.ConnectError(_text(error)) from error
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+async def _connect(sock: socket.socket, address: Any) -> None:
+    """Connect a socket, which stays the caller's to close."""
+    await trio.socket.from_stdlib_socket(sock).connect(address)
+
+
+def _text(error: BaseException) -> str:
+    """Return what an error says, or what it stems from where it says nothing."""
+    told = error.__cause__ or error
+    return str(told) or type(told).__name__
+
+
+def _holds_more(stream: Any) -> bool:
+    """Tell whether TLS holds bytes that nobody asked for, decrypted or not.
+
+    They would be taken for the answer to the next request. Of what is not decrypted only trio's
+    own buffer knows; where it cannot be looked into, the connection counts as holding some.
+    """
+    if isinstance(stream, trio.SocketStream):
+        return False
+    try:
+        return bool(stream.pending() or stream._incoming.pending)  # noqa: SLF001  # no public way
+    except AttributeError:
+        return True

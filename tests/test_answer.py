@@ -1,0 +1,198 @@
+"""What either parser of the direct transport makes of the bytes of an answer."""
+
+import sys
+from collections.abc import Callable, Iterable
+
+import attrs
+import httpx
+import pytest
+from faults.answers import Header, answer, head
+
+from multiwhats_async._transport import _answer, _direct
+from multiwhats_async._transport._answer import MAX_HEAD, IncomingAnswer
+from multiwhats_async._transport._with_h11 import H11Answer
+from multiwhats_async._transport._with_httptools import HttptoolsAnswer
+from multiwhats_async._wire import MAX_BODY
+
+BODY = b'{"id": 1}'
+CHUNKED: tuple[Header, ...] = (("Transfer-Encoding", "chunked"),)
+CHUNKS = b"4\r\n" + BODY[:4] + b"\r\n5;x=y\r\n" + BODY[4:] + b"\r\n0\r\n"
+
+Read = tuple[int | None, bytes, bool, bool]
+
+
+@attrs.frozen
+class Case:
+    """Bytes, and what is read of them: status, body, whether complete, whether it keeps."""
+
+    raw: bytes
+    read: Read
+    at_the_end: bool = False
+
+
+COMPLETE = {
+    "a plain answer": Case(answer(200, BODY), (200, BODY, True, True)),
+    "nginx": Case(answer(200, BODY, [("Connection", "keep-alive")]), (200, BODY, True, True)),
+    "an empty body": Case(answer(422), (422, b"", True, True)),
+    "204": Case(head(204), (204, b"", True, True)),
+    "chunks": Case(head(200, CHUNKED) + CHUNKS + b"\r\n", (200, BODY, True, True)),
+    "a close that is said": Case(
+        answer(200, BODY, [("Connection", "close")]), (200, BODY, True, False)
+    ),
+    "an interim answer": Case(head(103) + answer(200, BODY), (200, BODY, True, False)),
+    "HTTP/1.0": Case(b"HTTP/1.0 200 OK\r\n\r\n" + BODY, (200, BODY, True, False), at_the_end=True),
+    "until the end": Case(head() + BODY, (200, BODY, True, False), at_the_end=True),
+}
+
+BROKEN = {
+    "another protocol": b"220 mail.example ESMTP\r\n\r\n",
+    "a switch of protocols": head(101, [("Upgrade", "x"), ("Connection", "Upgrade")]),
+    "two lengths": head(200, [("Content-Length", "9"), ("Content-Length", "3")]) + BODY,
+    "a length and chunks": head(200, [("Content-Length", "9"), *CHUNKED]) + CHUNKS,
+    "an unknown coding": head(200, [("Transfer-Encoding", "gzip")]) + BODY,
+    "a NUL": head(200, [("X", "a\0b")]),
+    "a broken chunk": head(200, CHUNKED) + b"zz\r\n",
+    "a head without an end": head(200, [("X", "x" * MAX_HEAD)])[:-2],
+    "a long head": head(200, [("X", "x" * MAX_HEAD)]),
+}
+
+EARLY = {
+    "without an answer": b"",
+    "within the head": b"HTTP/1.1 200 OK\r\nContent",
+    "within the body of its answer": answer(200, BODY)[:-1],
+}
+EARLY_CHUNK = head(200, CHUNKED) + CHUNKS[:8]
+
+
+@pytest.fixture(params=[HttptoolsAnswer, H11Answer])
+def new_answer(request: pytest.FixtureRequest) -> Callable[[], IncomingAnswer]:
+    """Run a test with either parser."""
+    kind: Callable[[], IncomingAnswer] = request.param
+    return kind
+
+
+def read(incoming: IncomingAnswer, pieces: Iterable[bytes]) -> Read:
+    """Feed pieces until the answer is complete; return what was read."""
+    for piece in pieces:
+        if incoming.feed(piece):
+            break
+    return incoming.status, incoming.body, incoming.complete, incoming.keeps
+
+
+@pytest.mark.parametrize("case", COMPLETE.values(), ids=COMPLETE)
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+def test_complete(case: Case, size: int, new_answer: Callable[[], IncomingAnswer]) -> None:
+    """However it is cut, an answer is read to its end, and says whether its connection is kept."""
+    pieces = [case.raw[start : start + size] for start in range(0, len(case.raw), size)]
+    incoming = new_answer()
+    early = read(incoming, pieces)
+    if case.at_the_end:
+        assert not early[2]
+        assert read(incoming, [b""]) == case.read
+    else:
+        assert early == case.read
+
+
+@pytest.mark.parametrize("raw", BROKEN.values(), ids=BROKEN)
+@pytest.mark.parametrize("size", [1, 300_000])
+def test_broken(raw: bytes, size: int, new_answer: Callable[[], IncomingAnswer]) -> None:
+    """What is no HTTP/1 answer, or ambiguous, is an error, however it is cut."""
+    if size == 1 and len(raw) > MAX_HEAD:
+        size = 4096
+    pieces = [raw[start : start + size] for start in range(0, len(raw), size)]
+    incoming = new_answer()
+    with pytest.raises(httpx.RemoteProtocolError):
+        read(incoming, [*pieces, b""])
+    assert not incoming.complete
+
+
+@pytest.mark.parametrize("told", EARLY)
+def test_ended_early(told: str, new_answer: Callable[[], IncomingAnswer]) -> None:
+    """An end that comes too early is an error that says how far the answer was."""
+    raw = EARLY[told]
+    with pytest.raises(httpx.RemoteProtocolError, match=told):
+        read(new_answer(), [raw, b""] if raw else [b""])
+
+
+def test_ended_within_a_chunk(new_answer: Callable[[], IncomingAnswer]) -> None:
+    """An end within a chunk is none of the body."""
+    with pytest.raises(httpx.RemoteProtocolError, match="within the body"):
+        read(new_answer(), [EARLY_CHUNK, b""])
+
+
+SURPLUS = {
+    "a line break": b"\r\n",
+    "an answer": answer(400, b"{}"),
+    "a long answer": answer(200, b"x" * 1000, [("Retry-After", "1")]),
+    "an answer in chunks": head(429, CHUNKED) + b"3\r\nabc\r\n0\r\n\r\n",
+    "garbage": b"garbage",
+    "one byte": b"H",
+}
+
+
+@pytest.mark.parametrize("surplus", SURPLUS.values(), ids=SURPLUS)
+@pytest.mark.parametrize("name", ["a plain answer", "an empty body", "chunks"])
+def test_surplus(surplus: bytes, name: str, new_answer: Callable[[], IncomingAnswer]) -> None:
+    """Bytes behind an answer change nothing of it, and end its connection."""
+    case = COMPLETE[name]
+    status, body, complete, _ = case.read
+    incoming = new_answer()
+    assert read(incoming, [case.raw + surplus]) == (status, body, complete, False)
+    assert incoming.header(b"retry-after") is None
+
+
+def test_a_trailer(new_answer: Callable[[], IncomingAnswer]) -> None:
+    """A header behind the body is none of the answer's."""
+    incoming = new_answer()
+    raw = head(429, CHUNKED) + CHUNKS + b"Retry-After: 9\r\n\r\n"
+    assert read(incoming, [raw])[:3] == (429, BODY, True)
+    assert incoming.header(b"retry-after") is None
+
+
+def test_an_interim_answers_headers(new_answer: Callable[[], IncomingAnswer]) -> None:
+    """A header of an interim answer is none of the answer's."""
+    incoming = new_answer()
+    read(incoming, [head(103, [("Retry-After", "9")]), answer(503, BODY, [("Date", "D")])])
+    assert incoming.header(b"retry-after") is None
+    assert incoming.header(b"date") == "D"
+
+
+def test_headers_of_one_name(new_answer: Callable[[], IncomingAnswer]) -> None:
+    """They are one, as RFC 9110 has it; a name is written in any case."""
+    incoming = new_answer()
+    read(incoming, [answer(429, b"", [("retry-AFTER", "1"), ("Retry-After", "\u00e4")])])
+    assert incoming.header(b"retry-after") == "1, \u00e4"
+
+
+@pytest.mark.parametrize("framing", ["length", "chunks", "end"])
+def test_too_large(framing: str, new_answer: Callable[[], IncomingAnswer]) -> None:
+    """A body beyond the cap ends the reading, and little more than the cap is held."""
+    piece = bytes(MAX_BODY // 4)
+    chunk = b"%x\r\n%b\r\n" % (len(piece), piece)
+    pieces = {
+        "length": [head(200, [("Content-Length", str(MAX_BODY * 2))]), *[piece] * 8],
+        "chunks": [head(200, CHUNKED), *[chunk] * 8],
+        "end": [head(200), *[piece] * 8],
+    }[framing]
+    incoming = new_answer()
+    with pytest.raises(ValueError, match="larger than"):
+        read(incoming, pieces)
+    assert len(incoming.body) <= MAX_BODY
+
+
+def test_endless_interim_answers(
+    new_answer: Callable[[], IncomingAnswer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Interim answers without an end are read up to a cap, too."""
+    monkeypatch.setattr(_answer, "MAX_ANSWER", 100_000)
+    with pytest.raises(ValueError, match="larger than"):
+        read(new_answer(), [head(102) * 1000] * 1000)
+
+
+def test_without_httptools(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the extra is not installed h11 reads, and the direct transport works all the same."""
+    assert _direct._fastest_answer() is HttptoolsAnswer
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "httptools", None)
+        patch.delitem(sys.modules, HttptoolsAnswer.__module__)
+        assert _direct._fastest_answer() is H11Answer
