@@ -110,7 +110,7 @@ class HttptoolsAnswer(IncomingAnswer):
             self._interim = True
         else:
             self._length = self._framing(status)
-            self.status = status
+            self.status = None if self._error is not None else status
 
     def _framing(self, status: int) -> int:
         """Return where the body ends; RFC 9112, 6.3."""

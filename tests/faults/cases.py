@@ -51,6 +51,8 @@ class Case:
         certainty: What the client may say of the message.
         posts: How many POSTs the server reads in full.
         status: The status on the error, or None.
+        status_too: Others that a transport may see: one that reads while it writes hears an early
+            answer, one that is told of a broken record only at its end loses what came with it.
         message: What is sent.
         timeouts: How long an attempt may take.
         tls: Which certificate the server shows, or None: it does not speak TLS.
@@ -71,6 +73,7 @@ class Case:
     certainty: frozenset[Certainty]
     posts: int = 1
     status: int | None = None
+    status_too: frozenset[int | None] = frozenset()
     message: ButtonMessage = MESSAGE
     timeouts: Timeouts = PATIENT
     tls: str | None = None
@@ -83,6 +86,11 @@ class Case:
     strays: bool = False
     cancelled: Condition | None = None
     heals: bool = True
+
+    @property
+    def statuses(self) -> frozenset[int | None]:
+        """Every status that may be seen."""
+        return self.status_too | {self.status}
 
 
 def nobody_there(server: RawServer) -> bool:

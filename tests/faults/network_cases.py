@@ -81,8 +81,9 @@ _UPLOADS = (
     Case(
         name="refusal, and a stalled upload",
         play=refuse_and_stall,
-        certainty=UNKNOWN,
+        certainty=UNKNOWN | REJECTED,
         posts=0,
+        status_too=frozenset((413,)),
         message=LARGE,
         receive_buffer=2048,
         timeouts=short("write"),
@@ -258,6 +259,7 @@ BROKEN: Final = (
         play=corrupt_body,
         certainty=UNKNOWN,
         status=200,
+        status_too=frozenset((None,)),
         tls=TRUSTED,
     ),
 )
