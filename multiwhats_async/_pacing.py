@@ -333,7 +333,7 @@ class Pace:
         Raises:
             RateError: There is no slot to be had; ``without_rate`` keeps it.
         """
-        while await self._wait_until_open(longest):
+        while self._is_open() or await self._wait_until_open(longest):
             if self.rate is None:
                 await self.concurrency.take(borrower)
             else:
@@ -369,6 +369,13 @@ class Pace:
     def release(self, borrower: object) -> None:
         """Give the place back."""
         self.concurrency.limiter.release_on_behalf_of(borrower)
+
+    def _is_open(self) -> bool:
+        """Tell whether nothing is to be waited for, as mostly."""
+        breaker = self.breaker
+        return (breaker is None or breaker.open_until is None) and (
+            self.pause.until <= self._clock()
+        )
 
     async def _wait_until_open(self, longest: float | None) -> bool:
         """Wait for the pause and for the breaker; tell whether that was worth while."""
