@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import httpx
 
@@ -37,10 +37,9 @@ class AsyncioConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the transport; it tells as soon as it cannot hand on all at once."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101  # a stream's transport
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's are no instances of it
         self._fileno = transport.get_extra_info("socket").fileno()
-        transport.set_write_buffer_limits(high=1, low=0)
+        self._transport.set_write_buffer_limits(high=1, low=0)
 
     def data_received(self, data: bytes) -> None:
         """Hand bytes to the answer; those that nobody asked for end the connection."""

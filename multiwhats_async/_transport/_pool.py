@@ -22,6 +22,7 @@ import sniffio
 from .._secret import Secret
 from .._wire import add_key
 from ..options import KeyPlace
+from ._port import holds_a_record
 
 KEY_EXTENSION: Final = "multiwhats.key"
 """The request extension that carries the key, as a Secret, to the last moment."""
@@ -259,12 +260,17 @@ class _Stream(httpcore.AsyncNetworkStream):
 def _holds_more(connection: httpcore.AsyncHTTPConnection) -> bool:
     """Tell whether bytes that nobody asked for were read along with an answer.
 
-    They would be taken for the answer to the next request. Only h11's own buffer knows of them;
-    where it cannot be looked into, the connection counts as holding some.
+    They would be taken for the answer to the next request. Only h11's own buffer and that of TLS
+    know of them; where they cannot be looked into, the connection counts as holding some.
     """
     try:
         http11: Any = connection._connection  # noqa: SLF001  # no public way to see it
-        return bool(http11._h11_state.trailing_data[0])  # noqa: SLF001  # likewise
+        stream = http11._network_stream  # noqa: SLF001  # likewise
+        tls = stream.get_extra_info("ssl_object")
+        return bool(
+            http11._h11_state.trailing_data[0]  # noqa: SLF001  # likewise
+            or (tls is not None and holds_a_record(stream._stream, tls))  # noqa: SLF001  # likewise
+        )
     except AttributeError:
         return True
 
