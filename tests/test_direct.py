@@ -340,7 +340,7 @@ class TestMoments:
 
 @pytest.mark.parametrize("anyio_backend", [("asyncio", {"use_uvloop": True})], ids=["uvloop"])
 async def test_on_uvloop(server: RawServer) -> None:
-    """The transports of uvloop are used as asyncio's own: for a run, a long text, a silent server."""
+    """The transports of uvloop do as well: for a run, a long text, a silent server."""
     pytest.importorskip("uvloop")
     messages = [ButtonMessage(RECIPIENT, f"{number}", ["Yes"]) for number in range(50)]
     large = ButtonMessage(RECIPIENT, "x" * 3_000_000, ["Yes"], limits=None)
