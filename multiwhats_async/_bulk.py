@@ -7,8 +7,8 @@ context manager and not an async generator, because yielding inside a task group
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Generator
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from types import TracebackType
 from typing import Final, Self
@@ -306,22 +306,16 @@ class BulkRun:
         if not self._intake.is_async:
             pulled = await self._intake.pull() if self._takes_more else None
         else:
-            with self._scope(self._pulls):  # a stop ends the waiting for what does not come
-                async with self._turn:
-                    pulled = await self._intake.pull() if self._takes_more else None
+            scope = anyio.CancelScope()  # a stop ends the waiting for what does not come
+            self._pulls.add(scope)
+            try:
+                with scope:
+                    async with self._turn:
+                        pulled = await self._intake.pull() if self._takes_more else None
+            finally:
+                self._pulls.discard(scope)
         self._in_flight += pulled is not None
         return pulled
-
-    @staticmethod
-    @contextmanager
-    def _scope(scopes: set[anyio.CancelScope]) -> Generator[None]:
-        """Run in a scope that a stop can cancel, as one of ``scopes``."""
-        with anyio.CancelScope() as scope:
-            scopes.add(scope)
-            try:
-                yield
-            finally:
-                scopes.discard(scope)
 
     @property
     def _takes_more(self) -> bool:
@@ -356,8 +350,10 @@ class BulkRun:
         """Take one message through the sender, in a scope that a stop can end."""
         outcomes: list[Outcome] = []
         self._sending += 1
+        scope = anyio.CancelScope()
+        self._deliveries.add(scope)
         try:
-            with self._scope(self._deliveries):
+            with scope:
                 await self._sender.deliver(
                     item.message,
                     key=item.key,
@@ -373,6 +369,7 @@ class BulkRun:
             self._failure = self._failure or error
             self._stop(Stop(StopReason.RATE, f"its rate cannot be used: {error}"), reads_on=False)
         finally:
+            self._deliveries.discard(scope)
             self._sending -= 1
             self._wake()
             await self._settle(item, outcomes)

@@ -374,7 +374,7 @@ class Pace:
         Raises:
             RateError: There is no slot to be had; ``without_rate`` keeps it.
         """
-        while await self._wait_until_open(longest):
+        while self._is_open() or await self._wait_until_open(longest):
             if self.rate is None:
                 await self.concurrency.take(borrower)
             else:
@@ -414,6 +414,13 @@ class Pace:
             self.breaker.release(borrower)
             if not self.breaker.is_probing:
                 self._wake()
+
+    def _is_open(self) -> bool:
+        """Tell whether nothing is to be waited for, as mostly."""
+        breaker = self.breaker
+        return (breaker is None or breaker.open_until is None) and (
+            self.pause.until <= self._clock()
+        )
 
     async def _wait_until_open(self, longest: float | None) -> bool:
         """Wait for the pause and for the breaker; tell whether that was worth while."""

@@ -4,10 +4,12 @@ Pure functions of bytes, status and headers. The request, and the record that an
 documented by the vendor. What its errors look like is not: that part is assumed, and marked.
 """
 
+import codecs
 import json
 import re
 import zlib
 from http import HTTPStatus
+from json.encoder import encode_basestring
 from typing import Any, Final
 
 import attrs
@@ -41,7 +43,8 @@ MAX_DETAIL: Final = 300
 _converter: Final = make_converter()
 _RECIPIENT: Final = re.compile(rb'"to":"(\d+)"')
 _decode: Final = json.JSONDecoder(parse_constant=lambda _: None).decode
-_encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_quote: Final = encode_basestring
+"""Writes a text as JSON, as the standard library's encoder does with ``ensure_ascii=False``."""
 
 
 # --- requests ---------------------------------------------------------------------------------
@@ -54,20 +57,16 @@ def encode_request(message: ButtonMessage, sender: str) -> bytes:
         message: The message.
         sender: The number that sends it where the message names none.
     """
-    return _encode(
-        {
-            "from": message.sender or sender,
-            "to": message.to,
-            "message": message.message,
-            "type": "button",
-            "buttons": message.buttons,
-        }
+    labels = ",".join(map(_quote, message.buttons))
+    return (
+        f'{{"from":{_quote(message.sender or sender)},"to":{_quote(message.to)},'
+        f'"message":{_quote(message.message)},"type":"button","buttons":[{labels}]}}'
     ).encode()
 
 
 def add_key(body: bytes, key: str) -> bytes:
     """Return a request's body with the API key among its data, as the vendor allows."""
-    return body[:-1] + b',"apikey":' + _encode(key).encode() + b"}"
+    return body[:-1] + b',"apikey":' + _quote(key).encode() + b"}"
 
 
 # --- answers ----------------------------------------------------------------------------------
@@ -197,7 +196,7 @@ def load_json(body: bytes) -> Any:
         ValueError: It is no JSON, or nested or long beyond reason.
     """
     try:
-        return _decode(body.decode("utf-8-sig"))
+        return _decode(body.removeprefix(codecs.BOM_UTF8).decode())
     except RecursionError:
         raise ValueError("nested too deeply") from None
 
@@ -239,6 +238,8 @@ def _says_error(value: dict[str, Any]) -> bool:
 
 def _speaks_of(receipt: MessageReceipt, message: ButtonMessage) -> bool:
     """Tell whether a record can be the answer for a message: it names its recipient, or none."""
+    if any(target.target_identifier == message.to for target in receipt.targets):
+        return True
     named = {target.target_identifier for target in receipt.targets} - {None}
     digits = {re.sub(r"\D", "", str(number)).removeprefix("00") for number in named}
     return not named or message.to in digits

@@ -338,6 +338,23 @@ class TestMoments:
         assert result.failure.cause == "Cancelled"
 
 
+@pytest.mark.parametrize("anyio_backend", [("asyncio", {"use_uvloop": True})], ids=["uvloop"])
+async def test_on_uvloop(server: RawServer) -> None:
+    """The transports of uvloop do as well: for a run, a long text, a silent server."""
+    pytest.importorskip("uvloop")
+    messages = [ButtonMessage(RECIPIENT, f"{number}", ["Yes"]) for number in range(50)]
+    large = ButtonMessage(RECIPIENT, "x" * 3_000_000, ["Yes"], limits=None)
+    async with AsyncMultiWhats(KEY, base_url=server.url, max_concurrency=8, **OPTIONS) as client:
+        report = await client.send_many([*messages, large])
+        server.play = lambda connection: (connection.read_request(), connection.linger())
+        silent = await client.deliver(PROBE, timeout=short("read"))
+    assert report.accepted == 51
+    assert silent.error is not None
+    assert (silent.certainty, silent.error.cause) == (Certainty.UNKNOWN, "ReadTimeout")
+    assert server.connections <= 9
+    await anyio.to_thread.run_sync(server.wait_idle)
+
+
 class TestDeadlines:
     @pytest.mark.parametrize(
         ("part", "cause"),

@@ -28,7 +28,16 @@ class IncomingAnswer(ABC):
         keeps: Whether the connection may carry another request after it.
     """
 
-    __slots__ = ("_body_size", "_fed", "_pieces", "complete", "headers", "keeps", "status")
+    __slots__ = (
+        "_body_size",
+        "_by_name",
+        "_fed",
+        "_pieces",
+        "complete",
+        "headers",
+        "keeps",
+        "status",
+    )
 
     def __init__(self) -> None:
         self.status: int | None = None
@@ -37,6 +46,7 @@ class IncomingAnswer(ABC):
         self.keeps: bool = False
         self._pieces: list[bytes] = []
         self._body_size = 0
+        self._by_name: dict[bytes, bytes] | None = None
         self._fed = 0
 
     @abstractmethod
@@ -57,9 +67,18 @@ class IncomingAnswer(ABC):
         return self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
 
     def header(self, name: bytes) -> str | None:
-        """Return the value of a header, given in lower case; those of one name are joined."""
-        values = [value for found, value in self.headers if found.lower() == name]
-        return b", ".join(values).decode("latin-1") if values else None
+        """Return the value of a header, given in lower case; those of one name are joined.
+
+        Call it once the head is there.
+        """
+        if self._by_name is None:
+            self._by_name = {}
+            for found, value in self.headers:
+                lower = found.lower()
+                earlier = self._by_name.get(lower)
+                self._by_name[lower] = value if earlier is None else earlier + b", " + value
+        joined = self._by_name.get(name)
+        return None if joined is None else joined.decode("latin-1")
 
     def _note_body(self, piece: bytes) -> None:
         """Keep a piece of the body, up to the cap."""

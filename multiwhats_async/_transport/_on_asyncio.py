@@ -37,7 +37,7 @@ class AsyncioConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the transport; it tells as soon as it cannot hand on all at once."""
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's is like it, and none
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's are no instances of it
         self._fileno = self._transport.get_extra_info("socket").fileno()
         self._transport.set_write_buffer_limits(high=1, low=0)
 

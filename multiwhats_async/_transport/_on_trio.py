@@ -12,7 +12,7 @@ from .._evidence import Evidence
 from ..options import Timeouts
 from ._answer import IncomingAnswer
 from ._dialling import dial
-from ._port import OutOfTimeError, Request, is_readable
+from ._port import OutOfTimeError, Request, holds_a_record, is_readable
 
 _ERRORS = (trio.BrokenResourceError, trio.ClosedResourceError, OSError)
 
@@ -109,14 +109,14 @@ def _text(error: BaseException) -> str:
 
 
 def _holds_more(stream: Any) -> bool:
-    """Tell whether TLS holds bytes that nobody asked for, decrypted or not.
+    """Tell whether TLS holds bytes that nobody asked for.
 
-    They would be taken for the answer to the next request. Of what is not decrypted only trio's
-    own buffer knows; where it cannot be looked into, the connection counts as holding some.
+    They would be taken for the answer to the next request. Where its buffer cannot be looked
+    into, the connection counts as holding some.
     """
     if isinstance(stream, trio.SocketStream):
         return False
     try:
-        return bool(stream.pending() or stream._incoming.pending)  # noqa: SLF001  # no public way
+        return holds_a_record(stream, stream)
     except AttributeError:
         return True

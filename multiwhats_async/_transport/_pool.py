@@ -22,6 +22,7 @@ import sniffio
 from .._secret import Secret
 from .._wire import add_key
 from ..options import KeyPlace
+from ._port import holds_a_record
 
 KEY_EXTENSION: Final = "multiwhats.key"
 """The request extension that carries the key, as a Secret, to the last moment."""
@@ -264,12 +265,17 @@ def _holds_more(connection: httpcore.AsyncHTTPConnection) -> bool:
     """Tell whether more was read than an answer: bytes that nobody asked for, or the end.
 
     Bytes would be taken for the answer to the next request; behind the end there is none. Over
-    TLS the end may be said while the socket stays open, and looks idle. Only h11's own buffer
-    knows of either; where it cannot be looked into, the connection counts as holding more.
+    TLS the end may be said while the socket stays open, and looks idle. Only h11's own buffer and
+    that of TLS know of either; where they cannot be looked into, it counts as holding more.
     """
     try:
         http11: Any = connection._connection  # noqa: SLF001  # no public way to see it
-        return any(http11._h11_state.trailing_data)  # noqa: SLF001  # likewise
+        stream = http11._network_stream  # noqa: SLF001  # likewise
+        tls = stream.get_extra_info("ssl_object")
+        return bool(
+            any(http11._h11_state.trailing_data)  # noqa: SLF001  # likewise
+            or (tls is not None and holds_a_record(stream._stream, tls))  # noqa: SLF001  # likewise
+        )
     except AttributeError:
         return True
 

@@ -3,7 +3,7 @@
 import select
 import ssl
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from .._evidence import Evidence
 from ..options import Timeouts
@@ -76,6 +76,18 @@ class Network(Protocol):
 
 class OutOfTimeError(Exception):
     """The time of the whole attempt is over."""
+
+
+def holds_a_record(stream: Any, tls: ssl.SSLObject) -> bool:
+    """Tell whether TLS holds bytes that came and were not read, decrypted or not.
+
+    Of what is not decrypted only the stream's own buffer knows: trio's, or anyio's.
+
+    Raises:
+        AttributeError: The buffer is not where it was.
+    """
+    name = "_incoming" if hasattr(stream, "_incoming") else "_read_bio"
+    return bool(tls.pending() or getattr(stream, name).pending)
 
 
 def is_readable(fileno: int) -> bool:

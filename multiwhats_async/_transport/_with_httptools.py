@@ -114,15 +114,14 @@ class HttptoolsAnswer(IncomingAnswer):
 
     def _framing(self, status: int) -> int:
         """Return where the body ends; RFC 9112, 6.3."""
-        lengths = [value for name, value in self.headers if name.lower() == b"content-length"]
-        codings = [value for name, value in self.headers if name.lower() == b"transfer-encoding"]
-        if codings:
-            if lengths or [coding.lower() for coding in codings] != [b"chunked"]:
+        length, coding = self.header(b"content-length"), self.header(b"transfer-encoding")
+        if coding is not None:
+            if length is not None or coding.lower() != "chunked":
                 self._error = "a transfer encoding that was not asked for"
             return _CHUNKED
         if status in _BODILESS:
             return 0
-        return int(lengths[0]) if lengths else _UNTIL_CLOSE
+        return _UNTIL_CLOSE if length is None else int(length)  # llhttp has seen that it is one
 
     def on_body(self, piece: bytes) -> None:
         """Keep a piece of the body."""

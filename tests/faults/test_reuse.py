@@ -1,5 +1,6 @@
 """What kept connections can do to the next message."""
 
+import socket
 from collections.abc import Callable
 
 import anyio.to_thread
@@ -76,6 +77,34 @@ async def test_stray_bytes_with_an_answer(
     assert outcome.certainty is Certainty.UNKNOWN or outcome.receipt == probe.receipt
     assert probe.certainty is Certainty.ACCEPTED
     assert server.posts == 3
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_CORK"), reason="this system sends each record")
+async def test_a_stray_record_of_tls(
+    start_server: Callable[..., RawServer],
+    open_client: OpenClient,
+    certificates: Certificates,
+    transport: Transport,
+) -> None:
+    """A stray answer that came in the same packet, in a TLS record of its own, is noticed too."""
+
+    def say_two(connection: Connection) -> None:
+        connection.read_request()
+        connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+        connection.send(WHOLE)
+        connection.send(answer(200, record_text(PROBE.to, id=666)))
+        connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
+
+    server = start_server(say_two, tls=certificates.servers[TRUSTED])
+    options = {"keepalive": None} if transport.injected else {}
+    async with open_client(server, **options) as client:
+        await delivered(client)
+        server.mend()
+        outcome = await client.deliver(PROBE)
+    assert outcome.certainty is Certainty.ACCEPTED
+    assert outcome.receipt is not None
+    assert outcome.receipt.id != 666
+    assert (server.connections, server.posts) == (2, 2)
 
 
 async def test_stray_429_doubles_nothing(
