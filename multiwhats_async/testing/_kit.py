@@ -325,7 +325,8 @@ class MultiWhatsServerKit(_Kit):
     def __init__(self, **options: Any) -> None:
         from ..sandbox import SandboxServer  # noqa: PLC0415  # an extra: only where it is used
 
-        super().__init__(Emulator(**{"magic_numbers": False} | options))
+        defaults: dict[str, Any] = {"magic_numbers": False}
+        super().__init__(Emulator(**defaults | options))
         self._server = SandboxServer(self.emulator, port=0, page=False)
 
     def __enter__(self) -> Self:
