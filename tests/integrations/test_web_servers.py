@@ -73,7 +73,7 @@ def served(command: list[str], port: int, env: dict[str, str]) -> Iterator[str]:
     ids=["fastapi", "starlette", "litestar", "starlette-on-trio", "aiohttp"],
 )
 def test_an_example_asks_and_answers(kit: MultiWhatsServerKit, command: list[str]) -> None:
-    """A request, a message, a tap that the sandbox pushes, and the answer to it; then a clean end."""
+    """A request, a message, a tap that the sandbox pushes, the answer to it, a clean end."""
     port = free_port()
     if command[-1].startswith("--"):
         command = [*command, f"127.0.0.1:{port}" if command[-1] == "--bind" else str(port)]
