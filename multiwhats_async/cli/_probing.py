@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any, Final
 
 import anyio
@@ -82,16 +83,15 @@ async def check_contract(
         findings = [
             *_of_message(outcome, seen, Sent(sender=sender, to=to, text=TEXT, buttons=BUTTONS))
         ]
-        if outcome.certainty is not Certainty.NOT_SENT:
-            findings += [
-                of_probe(probe, await _ask(http, base_url, key, probe)) for probe in PROBES
-            ]
+        # Where the message could not be brought to the server, no question can.
+        probes = () if outcome.certainty is Certainty.NOT_SENT else PROBES
+        findings += [of_probe(probe, await _ask(http, base_url, key, probe)) for probe in probes]
     return Checked(outcome, findings)
 
 
 def _of_message(outcome: Outcome, seen: _Seen, sent: Sent) -> Iterator[Finding]:
     """Yield what the answer to the message says."""
-    is_expected = outcome.receipt is not None and seen.status == httpx.codes.OK and seen.is_json
+    is_expected = outcome.receipt is not None and seen.status == HTTPStatus.OK and seen.is_json
     yield Finding(
         what="message",
         basis=DOCUMENTED,

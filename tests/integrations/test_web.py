@@ -31,9 +31,9 @@ MakeClient = Callable[[], AsyncMultiWhats]
 
 
 @pytest.fixture
-def kit() -> MultiWhatsKit:
-    """Return a fresh kit."""
-    return MultiWhatsKit()
+def kit(multiwhats: MultiWhatsKit) -> MultiWhatsKit:
+    """Return the sandbox in memory."""
+    return multiwhats
 
 
 async def answer(reply: Reply, client: AsyncMultiWhats) -> None:

@@ -24,13 +24,6 @@ PATIENCE = 30.0
 """Seconds: what has not come by then will not come."""
 
 
-@pytest.fixture
-def kit() -> Iterator[MultiWhatsServerKit]:
-    """Run a sandbox that programs reach."""
-    with MultiWhatsServerKit() as server:
-        yield server
-
-
 def free_port() -> int:
     """Return a port that nobody listens on."""
     with socket.socket() as probe:
@@ -72,9 +65,11 @@ def served(command: list[str], port: int, env: dict[str, str]) -> Iterator[str]:
     ],
     ids=["fastapi", "starlette", "litestar", "starlette-on-trio", "aiohttp"],
 )
-def test_an_example_asks_and_answers(kit: MultiWhatsServerKit, command: list[str]) -> None:
+def test_an_example_asks_and_answers(
+    multiwhats_server: MultiWhatsServerKit, command: list[str]
+) -> None:
     """A request, a message, a tap that the sandbox pushes, the answer to it, a clean end."""
-    port = free_port()
+    kit, port = multiwhats_server, free_port()
     if command[-1].startswith("--"):
         command = [*command, f"127.0.0.1:{port}" if command[-1] == "--bind" else str(port)]
     env = {**os.environ, **kit.env, "REPLY_TOKEN": "secret", "PORT": str(port)}

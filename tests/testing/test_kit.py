@@ -22,9 +22,9 @@ BUTTONS = ["👍 Yes", "⛔ No"]
 
 
 @pytest.fixture
-def kit() -> MultiWhatsKit:
-    """Return a fresh kit."""
-    return MultiWhatsKit()
+def kit(multiwhats: MultiWhatsKit) -> MultiWhatsKit:
+    """Return the kit of our own plugin."""
+    return multiwhats
 
 
 async def sent(kit: MultiWhatsKit, *texts: str, to: str = GUEST) -> list[MessageReceipt]:
