@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import anyio
 import httpx
 import pytest
 from vendor import SENDER
@@ -256,6 +257,22 @@ def test_the_examples_own_tests_pass() -> None:
     )
     assert done.returncode == 0, done.stdout
     assert re.search(r"^9 passed in", done.stdout, re.MULTILINE), done.stdout
+
+
+def test_the_difference_in_the_guide_is_what_an_assertion_shows() -> None:
+    """Taken from the kit, not written."""
+    kit = MultiWhatsKit()
+
+    async def send() -> None:
+        async with kit.client() as client:
+            for text in ("Is 10:00 all right?", "See you at 11:00!"):
+                await client.send_button_message("905374937766", text, ["👍 Yes"])
+
+    anyio.run(send)
+    with pytest.raises(AssertionError) as caught:
+        kit.assert_sent(to="905374937766", text="See you at 10:00!")
+    guide = (ROOT / "docs" / "howto" / "testing.md").read_text("utf-8")
+    assert re.findall(r"```text\n(.*?)\n```", guide, re.DOTALL) == [str(caught.value)]
 
 
 def test_links_of_the_documentation_lead_somewhere() -> None:

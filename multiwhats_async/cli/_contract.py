@@ -64,11 +64,11 @@ def compared(what: str, basis: str, expected: object, seen: object) -> Finding:
 
 
 def shown(value: object) -> str:
-    """Return a value as a person reads it, cut off."""
+    """Return a value as a person reads it, cut off, without what would steer a terminal."""
     if value is None:
         return "null"
     text = value if isinstance(value, str) else repr(value)
-    text = " ".join(text.split())
+    text = " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
     return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
 
 

@@ -16,7 +16,18 @@ from ..client import AsyncMultiWhats
 from ..models import ButtonMessage
 from ..outcomes import Certainty, Outcome
 from ..retry import RetryPolicy
-from ._contract import DIFFERS, DOCUMENTED, OPEN, PROBES, SAME, Finding, Probe, Sent, of_probe
+from ._contract import (
+    DIFFERS,
+    DOCUMENTED,
+    OPEN,
+    PROBES,
+    SAME,
+    Finding,
+    Probe,
+    Sent,
+    of_probe,
+    shown,
+)
 from ._contract import of_record as compare_record
 
 ONCE: Final = RetryPolicy(attempts=1, throttled_attempts=1)
@@ -54,7 +65,7 @@ class _Seen:
         """Take the head of an answer; httpx calls it with each."""
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         self.status, self.is_json = response.status_code, kind == "application/json"
-        self.text = f"{response.status_code}, {kind or 'no content type'}"
+        self.text = f"{response.status_code}, {shown(kind) or 'no content type'}"
 
 
 async def check_contract(

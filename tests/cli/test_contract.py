@@ -152,13 +152,13 @@ def test_a_server_with_other_statuses(
 
     def lie(_: SandboxRequest, answer: SandboxResponse) -> SandboxResponse:
         status = statuses.get(answer.status, answer.status)
-        return SandboxResponse(status, {"content-type": "text/plain"}, answer.body)
+        return SandboxResponse(status, {"content-type": "text/plain" * 9}, answer.body)
 
     serve(Liar(lie))
     said = cli(*ARGUMENTS, "--json")
     assert said.code == 1
     assert differing(said) == {
-        "message": ("documented", "200, text/plain"),
+        "message": ("documented", f"200, {('text/plain' * 9)[:59]}…"),
         "no such path, no key": ("assumed", "500"),
         "a body that is no JSON, no key": ("assumed", "429"),
         "no data, a key that is none": ("assumed", "200"),
@@ -319,6 +319,8 @@ def test_the_documented_example_is_as_documented() -> None:
         ({"file_url": 0.5}, {"record.file_url": "a number"}),
         ({"file_url": "https://files.example/1"}, {}),
         ({"message": "x" * 99}, {"record.message": "x" * 59 + "…"}),
+        ({"status": "\x1b[2J\x07gone\u202e"}, {"record.status": "[2J gone"}),
+        ({"\x1b[31m": 1}, {"record.[31m": "a whole number"}),
     ],
 )
 def test_a_record_that_differs(changes: dict[str, Any], found: dict[str, str]) -> None:
