@@ -24,8 +24,8 @@ from ._web import JSON, STATE, MakeClient, OnReply, ReplyDoor, found, missing
 
 try:
     from aiohttp import web
-except ModuleNotFoundError as error:
-    raise missing(error, "aiohttp") from error
+except ModuleNotFoundError as _error:
+    raise missing(_error, "aiohttp") from _error
 
 __all__ = ["CLIENT", "client_context", "reply_handler"]
 

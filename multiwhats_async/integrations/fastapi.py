@@ -20,8 +20,8 @@ from ._web import OnReply, missing
 
 try:
     from fastapi import APIRouter, Depends
-except ModuleNotFoundError as error:
-    raise missing(error, "fastapi") from error
+except ModuleNotFoundError as _error:
+    raise missing(_error, "fastapi") from _error
 
 from .starlette import client_of, lifespan, reply_route
 

@@ -26,8 +26,8 @@ try:
     from litestar.di import NamedDependency, Provide
     from litestar.handlers import HTTPRouteHandler
     from litestar.plugins import InitPlugin
-except ModuleNotFoundError as error:
-    raise missing(error, "litestar") from error
+except ModuleNotFoundError as _error:
+    raise missing(_error, "litestar") from _error
 
 __all__ = ["Client", "MultiWhatsPlugin", "client_of", "reply_route"]
 

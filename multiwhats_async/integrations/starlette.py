@@ -28,8 +28,8 @@ try:
     from starlette.requests import HTTPConnection, Request
     from starlette.responses import Response
     from starlette.routing import Route
-except ModuleNotFoundError as error:
-    raise missing(error, "starlette") from error
+except ModuleNotFoundError as _error:
+    raise missing(_error, "starlette") from _error
 
 __all__ = ["client_of", "lifespan", "reply_route"]
 
