@@ -12,6 +12,8 @@ plugin and pytest-trio alike, and without pytest too::
 Nothing is sent to anybody. What the vendor does not document is assumed here as in the sandbox.
 """
 
-from ._kit import TEST_SENDER, MultiWhatsKit, MultiWhatsServerKit
+from ._kit import TEST_SENDER
+from ._memory import MultiWhatsKit
+from ._server import MultiWhatsServerKit
 
 __all__ = ["TEST_SENDER", "MultiWhatsKit", "MultiWhatsServerKit"]

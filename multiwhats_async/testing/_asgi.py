@@ -45,7 +45,7 @@ async def alive(app: App) -> AsyncGenerator[App, None]:
         raise failure
 
 
-def client_of(app: App) -> httpx.AsyncClient:
+def web_client(app: App) -> httpx.AsyncClient:
     """Return an HTTP client of an application in this process."""
     return httpx.AsyncClient(transport=httpx.ASGITransport(_reading(app)), base_url=BASE)
 

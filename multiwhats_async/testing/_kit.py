@@ -1,30 +1,17 @@
-"""The kit: what a test sends, what it taps, what goes wrong, and what it may say of it."""
+"""What both kits have in common: what was sent, taps, faults, waiting, and assertions."""
 
-from collections.abc import AsyncGenerator, Iterable
-from contextlib import asynccontextmanager
-from types import TracebackType
-from typing import Any, Final, Self
+from collections.abc import Iterable
+from typing import Any, Final
 
 import anyio
 import attrs
-import httpx
 
 from .._numbers import normalise_number
-from .._settings import BASE_URL
 from ..client import AsyncMultiWhats
 from ..models import MessageReceipt
-from ..replies import AssumedItemId
 from ..retry import RetryPolicy
-from ..sandbox import (
-    Delivery,
-    DeliveryAttempt,
-    Emulator,
-    Fault,
-    SandboxMessage,
-    Webhook,
-    mock_transport,
-)
-from ._asgi import App, alive, client_of
+from ..sandbox import Emulator, Fault, SandboxMessage
+from ..sandbox.messages import Refusal
 from ._match import Expected, explain
 
 TEST_SENDER: Final = "908503080335"
@@ -36,14 +23,14 @@ WAIT_SECONDS: Final = 5.0
 NO_PAUSE: Final = RetryPolicy(base=0, throttled_base=0)
 """The attempts of the default policy, without the pauses between them: a test waits for nothing."""
 
-A_DAY: Final = 86_400.0
-"""Seconds by which the kit's own clock goes on: whatever is held back is due by then."""
+MOST_REFUSED: Final = 5
+"""Requests that were not accepted, the newest, of which a failed assertion tells."""
 
-_IN_MEMORY: Final = "http://127.0.0.1/"
-"""Marks choices as to be delivered; nothing listens there, and nothing is sent there."""
+SHOWN_CHARACTERS: Final = 200
+"""Of each."""
 
 
-class _Kit:
+class Kit:
     """What both kits have in common.
 
     Attributes:
@@ -201,176 +188,12 @@ class _Kit:
             raise AssertionError("\n".join([f"Expected no message; {len(sent)} sent:", *sent]))
 
     def _explained(self, expected: Expected, after: int = 0) -> str:
-        refused = [
-            f"{refusal.status or 'no answer'}"
-            f"{f' (fault {refusal.fault})' if refusal.fault else ''}: {refusal.request}"
-            for refusal in reversed(self.emulator.store.refusals)
-        ]
+        newest = reversed(self.emulator.store.refusals[:MOST_REFUSED])
         later = [message for message in self.outbox if message.id > after]
-        return explain(expected, later, refused)
+        return explain(expected, later, map(_in_words, newest))
 
 
-class MultiWhatsKit(_Kit):
-    """The sandbox in memory: no socket, no thread, no waiting.
-
-    Args:
-        assumed_item_id: What ``selectedItemId`` of a tap holds: ``"label"``, ``"index_from_0"`` or
-            ``"index_from_1"``. The vendor does not document it.
-        options: Further arguments of :class:`~multiwhats_async.sandbox.Emulator`, such as
-            ``credits=3`` or ``api_keys=["KEY"]``. Magic numbers are off: nothing fails that the
-            test has not asked for.
-
-    Attributes:
-        emulator: The sandbox behind it.
-    """
-
-    def __init__(
-        self, *, assumed_item_id: AssumedItemId | str = AssumedItemId.LABEL, **options: Any
-    ) -> None:
-        self._seconds = 0.0
-        self._alive: dict[int, App] = {}
-        webhook = Webhook(_IN_MEMORY, AssumedItemId(assumed_item_id))
-        defaults: dict[str, Any] = {
-            "magic_numbers": False,
-            "webhook": webhook,
-            "clock": lambda: self._seconds,
-        }
-        super().__init__(Emulator(**defaults | options))
-
-    def client(self, **options: Any) -> AsyncMultiWhats:
-        """Return a new client that ends in the sandbox; open it with ``async with``.
-
-        Args:
-            options: Options of :class:`~multiwhats_async.AsyncMultiWhats` in place of the kit's: a
-                key that passes, :data:`TEST_SENDER`, retries without pauses, no breaker.
-        """
-        http = httpx.AsyncClient(transport=mock_transport(self.emulator))
-        return _client(self.emulator, {"base_url": BASE_URL, "http_client": http} | options)
-
-    def take_replies(self) -> list[Any]:
-        """Return what is to be pushed for the taps since the last call, as JSON data.
-
-        For sync tests: post each to your own endpoint, with Starlette's ``TestClient`` for
-        instance. Each counts as delivered.
-        """
-        due: list[Any] = []
-        self._seconds += A_DAY
-        while (delivery := self.emulator.store.take_delivery()) is not None:
-            self._note(delivery, httpx.Response(200))
-            due.append(delivery.body)
-        return due
-
-    async def deliver_to(self, app: App, path: str) -> list[httpx.Response]:
-        """Push the replies of the taps since the last call to an ASGI application, in process.
-
-        They go in the order that the sandbox would push them in, with the faults ``webhook_…`` and
-        without their waiting. One that is not answered with a 2xx is pushed again by the next call.
-
-        Args:
-            app: The application. Where it needs its lifespan, do this within :meth:`running`.
-            path: The path of its endpoint, with the token: ``"/replies?token=secret"``.
-
-        Returns:
-            What it answered, one response a push.
-
-        Raises:
-            Exception: What the application raises.
-        """
-        answers: list[httpx.Response] = []
-        self._seconds += A_DAY
-        async with client_of(self._alive.get(id(app), app)) as web:
-            while (delivery := self.emulator.store.take_delivery()) is not None:
-                answer = await web.post(path, json=delivery.body)
-                self._note(delivery, answer)
-                answers.append(answer)
-        return answers
-
-    @asynccontextmanager
-    async def running(self, app: App) -> AsyncGenerator[httpx.AsyncClient, None]:
-        """Start an ASGI application in this process, and shut it down at the end.
-
-        Args:
-            app: The application.
-
-        Yields:
-            A client for its requests: ``await web.get("/")``.
-
-        Raises:
-            Exception: What its start or its end raises.
-        """
-        async with alive(app) as living, client_of(living) as web:
-            self._alive[id(app)] = living
-            try:
-                yield web
-            finally:
-                del self._alive[id(app)]
-
-    def _note(self, delivery: Delivery, answer: httpx.Response) -> None:
-        attempt = DeliveryAttempt(self.emulator.now(), 0.0, answer.status_code)
-        self.emulator.store.note_attempt(delivery.id, attempt)
-
-
-class MultiWhatsServerKit(_Kit):
-    """The sandbox on a real socket, in a thread, for as long as the ``with`` block lasts.
-
-    For programs that run in another process, or speak HTTP themselves. Needs the extra ``sandbox``.
-
-    Args:
-        options: Arguments of :class:`~multiwhats_async.sandbox.Emulator`. Magic numbers are off.
-
-    Attributes:
-        emulator: The sandbox behind it.
-    """
-
-    def __init__(self, **options: Any) -> None:
-        from ..sandbox import SandboxServer  # noqa: PLC0415  # an extra: only where it is used
-
-        defaults: dict[str, Any] = {"magic_numbers": False}
-        super().__init__(Emulator(**defaults | options))
-        self._server = SandboxServer(self.emulator, port=0, page=False)
-
-    def __enter__(self) -> Self:
-        self._server.start()
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._server.stop()
-
-    @property
-    def base_url(self) -> str:
-        """The base URL to give to a program."""
-        return self._server.base_url
-
-    @property
-    def env(self) -> dict[str, str]:
-        """The environment variables that point a program at this server."""
-        return {**self._server.env, "MULTIWHATS_FROM": TEST_SENDER}
-
-    def client(self, **options: Any) -> AsyncMultiWhats:
-        """Return a new client of this server; as :meth:`MultiWhatsKit.client`."""
-        return _client(self.emulator, {"base_url": self.base_url} | options)
-
-    def push_to(
-        self, url: str, *, assumed_item_id: AssumedItemId | str = AssumedItemId.LABEL
-    ) -> None:
-        """Push the replies of all further taps to a program on this machine.
-
-        Args:
-            url: Its address, with the token.
-            assumed_item_id: As of :class:`MultiWhatsKit`.
-
-        Raises:
-            SandboxError: It is no address on this machine.
-        """
-        self.emulator.store.set_webhook(Webhook(url, AssumedItemId(assumed_item_id)))
-
-
-def _client(emulator: Emulator, options: dict[str, Any]) -> AsyncMultiWhats:
+def client_of(emulator: Emulator, options: dict[str, Any]) -> AsyncMultiWhats:
     defaults: dict[str, Any] = {
         "api_key": emulator.api_key,
         "sender": TEST_SENDER,
@@ -378,6 +201,12 @@ def _client(emulator: Emulator, options: dict[str, Any]) -> AsyncMultiWhats:
         "breaker": None,
     }
     return AsyncMultiWhats(**defaults | options)
+
+
+def _in_words(refusal: Refusal) -> str:
+    """Return in one line what was not accepted, and why."""
+    fault = f" (fault {refusal.fault})" if refusal.fault else ""
+    return f"{refusal.status or 'no answer'}{fault}: {refusal.request[:SHOWN_CHARACTERS]}"
 
 
 def _expected(

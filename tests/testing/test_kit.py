@@ -124,9 +124,11 @@ async def test_nothing_sent_names_what_was_refused(kit: MultiWhatsKit) -> None:
     )
     kit = MultiWhatsKit(credits=0)
     async with kit.client() as client:
-        await client.deliver(ButtonMessage(GUEST, "Hi", BUTTONS))
-    with pytest.raises(AssertionError, match="Not accepted: 402: "):
+        for _ in range(9):
+            await client.deliver(ButtonMessage(GUEST, "Hi" * 400, BUTTONS))
+    with pytest.raises(AssertionError, match="Not accepted: 402: ") as caught:
         kit.assert_sent()
+    assert [len(line) for line in str(caught.value).splitlines()[1:]] == [219] * 5
 
 
 async def test_more_than_was_expected(kit: MultiWhatsKit) -> None:
