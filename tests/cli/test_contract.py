@@ -217,12 +217,12 @@ def test_questions_that_are_not_answered(
     """A connection that drops and an answer that never comes are not known."""
     plan = FaultPlan(["disconnect_before@nth:2", "timeout@nth:3"])
     serve(Emulator(api_keys=[KEY], faults=plan))
-    monkeypatch.setattr("multiwhats_async.cli._probing.PROBE_SECONDS", 0.2)
+    monkeypatch.setattr("multiwhats_async.cli._probing.PROBE_SECONDS", 1.0)
     said = cli(*ARGUMENTS, "--json")
     assert said.code == 1
     assert [one.partition(" (")[0] for _, one in differing(said).values()] == [
         "no answer",
-        "no answer within 0.2 s",
+        "no answer within 1 s",
     ]
 
 

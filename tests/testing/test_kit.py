@@ -140,15 +140,6 @@ async def test_more_than_was_expected(kit: MultiWhatsKit) -> None:
         kit.assert_nothing_sent()
 
 
-async def test_a_fault_that_passes_is_retried_without_a_pause(kit: MultiWhatsKit) -> None:
-    """Two answers of 429, then the message: one in the outbox, three requests, no time."""
-    kit.fail_next("429", times=2)
-    with anyio.fail_after(1):  # the pauses of the default policy would be seconds
-        await sent(kit, "Hi")
-    kit.assert_sent(text="Hi", times=1)
-    assert kit.emulator.stats().requests == 3
-
-
 async def test_an_answer_that_is_lost_is_unknown_and_in_the_outbox(kit: MultiWhatsKit) -> None:
     """The case that doubles messages elsewhere: here it was sent, once, and nobody guesses."""
     kit.fail_next(Fault("disconnect_after"), to="+90 537 493 77 66")
@@ -165,16 +156,6 @@ async def test_a_fault_may_name_its_own_times(kit: MultiWhatsKit) -> None:
         await sent(kit, "Hi")
     kit.assert_nothing_sent()
     await sent(kit, "Hi")
-
-
-async def test_a_bulk_run_is_not_held(kit: MultiWhatsKit) -> None:
-    """The breaker is off: a run over many faults ends at once."""
-    kit.fail_next("500", times=12)
-    messages = [ButtonMessage(str(905300000000 + n), "Hi", BUTTONS) for n in range(14)]
-    with anyio.fail_after(2):
-        async with kit.client() as client:
-            report = await client.send_many(messages, max_concurrency=1)
-    assert (report.unknown, report.accepted, len(kit.outbox)) == (12, 2, 2)
 
 
 async def test_tap_by_message_receipt_and_id(kit: MultiWhatsKit) -> None:
