@@ -19,8 +19,9 @@ OF_A_WHEEL = [
     "ledger/test_postgres.py",
     "ledger/test_files.py",
     "rate",
+    "testing",
 ]
-"""Tests that need what a wheel could lack: programs, pages, statements, scripts."""
+"""Tests that need what a wheel could lack: programs, pages, statements, scripts, the plugin."""
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import anyio
 import httpx
 import pytest
 from vendor import SENDER
@@ -19,6 +20,7 @@ from vendor import SENDER
 from multiwhats_async import AsyncMultiWhats
 from multiwhats_async.menus import Menu
 from multiwhats_async.sandbox import Emulator, SandboxServer, mock_transport
+from multiwhats_async.testing import MultiWhatsKit
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "docs" / "examples"
@@ -94,7 +96,7 @@ async def test_the_service_for_replies_prints_them(
     assert answer.json()["status"] == "accepted"
 
 
-@pytest.mark.parametrize("name", ["send_one.py", "send_many.py", "campaign.py"])
+@pytest.mark.parametrize("name", ["send_one.py", "send_many.py", "campaign.py", "send_on_trio.py"])
 def test_an_example_sends_to_the_sandbox(name: str, sandbox: SandboxServer, tmp_path: Path) -> None:
     """As a program of its own, with the two settings that the sandbox prints."""
     done = subprocess.run(  # noqa: S603  # our own example
@@ -107,9 +109,14 @@ def test_an_example_sends_to_the_sandbox(name: str, sandbox: SandboxServer, tmp_
         timeout=60,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    accepted = {"send_one.py": 1, "send_many.py": 3, "campaign.py": 3}[name]
+    accepted, said = {
+        "send_one.py": (1, "done 1 sent"),
+        "send_on_trio.py": (1, "3664 done"),
+        "send_many.py": (3, "accepted=3"),
+        "campaign.py": (3, "accepted=3"),
+    }[name]
     assert sandbox.emulator.stats().accepted == accepted
-    assert ("done 1 sent" if accepted == 1 else "accepted=3") in done.stdout
+    assert said in done.stdout
 
 
 def test_the_campaign_example_sends_once(sandbox: SandboxServer, tmp_path: Path) -> None:
@@ -217,15 +224,55 @@ async def test_the_fastapi_example_answers(
     monkeypatch.syspath_prepend(str(EXAMPLES))
     import fastapi_app  # noqa: PLC0415  # an example, importable only now
 
-    app = fastapi_app.app
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://web") as web,
-    ):
+    async with MultiWhatsKit().running(fastapi_app.app) as web:
         answer = (await web.post("/ask/905374937766")).json()
         refused = await web.post("/ask/0537")
     assert (refused.status_code, "begins with 0" in refused.text) == (422, True)
     assert (answer["certainty"], sandbox.emulator.stats().accepted) == ("accepted", 1)
+
+
+def test_the_examples_own_tests_pass() -> None:
+    """With the fixtures, as whoever copies them has it; a skipped one would be none."""
+    bare = ["-c", os.devnull, "--rootdir", str(EXAMPLES), "-p", "no:cacheprovider"]
+    done = subprocess.run(  # noqa: S603  # our own example
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-W",
+            "error",
+            *bare,
+            "-p",
+            "multiwhats",
+            "-p",
+            "anyio",
+        ],
+        env=os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        cwd=EXAMPLES,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout
+    assert re.search(r"^9 passed in", done.stdout, re.MULTILINE), done.stdout
+
+
+def test_the_difference_in_the_guide_is_what_an_assertion_shows() -> None:
+    """Taken from the kit, not written."""
+    kit = MultiWhatsKit()
+
+    async def send() -> None:
+        async with kit.client() as client:
+            for text in ("Is 10:00 all right?", "See you at 11:00!"):
+                await client.send_button_message("905374937766", text, ["👍 Yes"])
+
+    anyio.run(send)
+    with pytest.raises(AssertionError) as caught:
+        kit.assert_sent(to="905374937766", text="See you at 10:00!")
+    guide = (ROOT / "docs" / "howto" / "testing.md").read_text("utf-8")
+    assert re.findall(r"```text\n(.*?)\n```", guide, re.DOTALL) == [str(caught.value)]
 
 
 def test_links_of_the_documentation_lead_somewhere() -> None:

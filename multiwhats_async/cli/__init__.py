@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "resolve": "Record what an unknown message has turned out to be.",
     "campaign": "See, pause, resume or cancel a campaign of many machines.",
     "worker": "Send what was handed to workers, on any number of machines.",
+    "contract": "See whether the vendor does what is documented and assumed.",
     "config": "Show each setting, and where it comes from. The key is masked.",
     "demo": "Watch a bulk send against a sandbox: no account, no network.",
     "sandbox": "Serve the MultiWhats API on this machine, with a phone to look at.",

@@ -59,7 +59,7 @@ def test_the_entry_imports_click_and_little_else() -> None:
             [],
             (
                 "no command: name one of send, bulk, check, report, resolve, campaign, worker, "
-                "config, demo, sandbox"
+                "contract, config, demo, sandbox"
             ),
         ),
         (["sned"], "No such command 'sned'"),

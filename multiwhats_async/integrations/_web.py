@@ -1,0 +1,85 @@
+"""What every web framework's module shares: the door for replies, and what a missing extra says."""
+
+from collections.abc import AsyncIterable, Awaitable, Callable
+from contextvars import ContextVar
+from typing import Any, Final
+
+from ..client import AsyncMultiWhats
+from ..errors import ConfigurationError
+from ..replies import MAX_REPLY_BYTES, AssumedItemId, Reply, ReplyHandler, ReplyResponse
+
+STATE: Final = "multiwhats"
+"""The name of the client in an application's state."""
+
+JSON: Final = "application/json"
+
+MakeClient = Callable[[], AsyncMultiWhats]
+OnReply = Callable[[Reply, AsyncMultiWhats], Awaitable[object] | object]
+
+
+class ReplyDoor:
+    """Takes pushed choices for a web framework, and hands each to your code with the client.
+
+    Args:
+        on_reply: Your code, sync or async.
+        token: The secret that comes with each delivery; see :class:`ReplyHandler`.
+        assumed_item_id: What ``selectedItemId`` holds; see :class:`ReplyHandler`.
+        adapt: For a payload of another shape; see :class:`ReplyHandler`.
+        max_body: Bytes that are read at the most.
+    """
+
+    def __init__(
+        self,
+        on_reply: OnReply,
+        *,
+        token: str | None,
+        assumed_item_id: AssumedItemId | str,
+        adapt: Callable[[Any], Any] | None = None,
+        max_body: int = MAX_REPLY_BYTES,
+    ) -> None:
+        self._on_reply = on_reply
+        self._client: ContextVar[AsyncMultiWhats] = ContextVar("client of this delivery")
+        self._handler = ReplyHandler(
+            self._hand_over,
+            token=token,
+            assumed_item_id=assumed_item_id,
+            adapt=adapt,
+            max_body=max_body,
+        )
+
+    async def take(
+        self, client: AsyncMultiWhats, chunks: AsyncIterable[bytes], token: str | None
+    ) -> ReplyResponse:
+        """Take one delivery; see :meth:`ReplyHandler.handle_stream`."""
+        self._client.set(client)  # of this request's own task
+        return await self._handler.handle_stream(chunks, token)
+
+    def _hand_over(self, reply: Reply) -> Awaitable[object] | object:
+        return self._on_reply(reply, self._client.get())
+
+
+def found(client: object) -> AsyncMultiWhats:
+    """Return the client of an application's state.
+
+    Raises:
+        ConfigurationError: There is none, since the lifespan was not run.
+    """
+    if isinstance(client, AsyncMultiWhats):
+        return client
+    raise ConfigurationError(
+        "the application's lifespan has not opened the client: give it this module's lifespan, "
+        "and in tests run the application within  multiwhats.running(app)"
+    )
+
+
+def missing(error: ModuleNotFoundError, extra: str) -> ImportError:
+    """Return what an import of a framework's module raises: which extra to install.
+
+    Args:
+        error: What the import raised.
+        extra: The extra, which has the name of the framework's package.
+    """
+    if (error.name or "").partition(".")[0] != extra:
+        return error
+    text = f"multiwhats_async.integrations.{extra} needs {extra}"
+    return ImportError(f"{text}: pip install 'multiwhats-async[{extra}]'", name=error.name)
