@@ -197,9 +197,10 @@ def test_the_module_runs_as_a_program() -> None:
     assert done.stdout == f"multiwhats {multiwhats_async.__version__}\n"
 
 
-def test_seen_keys_tell_new_from_old() -> None:
-    """By their whole text."""
-    seen = SeenKeys()
+@pytest.mark.parametrize("few", [0, 2, 100])
+def test_seen_keys_tell_new_from_old(few: int) -> None:
+    """By their whole text, also once they have moved into a database."""
+    seen = SeenKeys(few)
     assert [seen.add(key) for key in ("a", "b", "a", "ğ", "Ğ", "b")] == [
         True,
         True,
