@@ -21,7 +21,7 @@ from multiwhats_async._pacing import (
 def told(breaker: BreakerState, results: str, *, now: float = 0.0) -> BreakerState:
     """Tell a breaker of attempts: ``+`` was answered, ``-`` was not."""
     for sign in results:
-        breaker.note(answered=sign == "+", now=now)
+        breaker.note("one", answered=sign == "+", now=now)
     return breaker
 
 
@@ -57,7 +57,7 @@ def test_attempts_of_one_second_and_of_many_count_alike() -> None:
         breaker = breaker_of()
         for number in range(10):
             assert breaker.open_until is None
-            breaker.note(answered=number % 2 == 0, now=number * step)
+            breaker.note("one", answered=number % 2 == 0, now=number * step)
         assert breaker.open_until is not None
 
 
@@ -78,10 +78,10 @@ def test_an_answer_closes_it_and_all_begins_anew() -> None:
     """The failures that opened it are forgotten, and so is the doubled pause."""
     breaker = told(breaker_of(), "-" * 10)
     assert breaker.pending(0.0) == 5.0
-    assert breaker.take(5.0)
+    assert breaker.take("one", 5.0)
     told(breaker, "-", now=5.0)
     assert breaker.pending(5.0) == 10.0
-    assert breaker.take(15.0)
+    assert breaker.take("one", 15.0)
     told(breaker, "+", now=15.0)
     assert breaker.pending(15.0) == 0.0
     told(breaker, "-----", now=15.0)
@@ -93,7 +93,7 @@ def test_an_answer_closes_it_and_all_begins_anew() -> None:
 def test_an_answer_that_comes_while_one_probes_closes_it_for_all() -> None:
     """Of an attempt that was under way when it opened; then nobody waits for the probe."""
     breaker = told(breaker_of(in_a_row=1), "-")
-    assert breaker.take(5.0)
+    assert breaker.take("one", 5.0)
     assert breaker.pending(5.0) is None
     told(breaker, "+", now=5.0)
     told(breaker, "-", now=6.0)  # the probe's: an attempt like others now
@@ -112,11 +112,11 @@ def test_failures_while_it_is_open_are_no_probes() -> None:
 def test_a_probe_is_taken_once() -> None:
     """Who may not begin is told so; given back, another may."""
     breaker = told(breaker_of(in_a_row=1), "-")
-    assert breaker.take(4.9) is False
-    assert breaker.take(5.0) is True
-    assert breaker.take(5.0) is False
-    breaker.release_probe()
-    assert breaker.take(5.0) is True
+    assert breaker.take("one", 4.9) is False
+    assert breaker.take("one", 5.0) is True
+    assert breaker.take("one", 5.0) is False
+    breaker.release("one")
+    assert breaker.take("one", 5.0) is True
 
 
 def test_a_new_breaker_lets_all_through() -> None:
@@ -124,7 +124,7 @@ def test_a_new_breaker_lets_all_through() -> None:
     breaker = BreakerState(Breaker(probes=1))
     assert (breaker.pending(0.0), breaker.open_until, breaker.exhausted) == (0.0, None, False)
     assert breaker.knows_the_server is False
-    assert all(breaker.take(0.0) for _ in range(5))
+    assert all(breaker.take("one", 0.0) for _ in range(5))
 
 
 def test_a_new_pause_is_none() -> None:
@@ -136,13 +136,15 @@ def test_a_new_pause_is_none() -> None:
     assert pause.because == "first"
 
 
-def test_an_attempt_that_began_with_a_cut_is_a_new_one() -> None:
-    """Only what began before it says nothing new."""
+def test_an_attempt_that_began_with_a_cut_says_nothing_new() -> None:
+    """Only what began after it does."""
     limit = AdaptiveLimit(8)
     for _ in range(4):
         limit.grow()
     limit.cut(0.5, started=0.0, now=1.0)
     limit.cut(0.5, started=1.0, now=2.0)
+    assert limit.value == 4.0
+    limit.cut(0.5, started=1.1, now=2.0)
     assert limit.value == 2.0
 
 
@@ -166,7 +168,7 @@ async def test_what_a_pace_tells_of_its_breaker() -> None:
     breaker = told(breaker_of(in_a_row=1, probes=1), "-")
     paced = pace_of(breaker)
     assert (paced.holds, paced.is_exhausted, paced.knows_the_server) == (True, False, True)
-    assert breaker.take(5.0)
+    assert breaker.take("one", 5.0)
     told(breaker, "-", now=5.0)
     assert paced.is_exhausted is True
 
