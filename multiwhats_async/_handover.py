@@ -9,7 +9,6 @@ from collections import deque
 from typing import Generic, TypeVar
 
 import anyio
-import anyio.lowlevel
 
 T = TypeVar("T")
 
@@ -47,12 +46,11 @@ class Handover(Generic[T]):
             self._news.set()
 
     async def take(self) -> T:
-        """Return the next item.
+        """Return the next item; where there is one, without giving others their turn.
 
         Raises:
             EndOfStream: There is none any more.
         """
-        await anyio.lowlevel.checkpoint_if_cancelled()
         while not self._items:
             if self._is_ended or self._is_left:
                 raise anyio.EndOfStream
