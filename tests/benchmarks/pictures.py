@@ -180,7 +180,7 @@ def scenario_name(scenario: dict[str, Any]) -> str:
 def whole_table(told: dict[str, Any]) -> str:
     """Return every figure as a table."""
     rows = [
-        "| scenario | loop | client | messages/s (quartiles) | CPU, µs | p50, ms | p99, ms | peak, MB |",
+        "| scenario | loop | client | messages/s (quartiles) | CPU, µs | p50, ms | p99, ms | MB |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for figure in told["figures"]:
