@@ -434,7 +434,8 @@ class BulkRun:
         self._reads_on = self._reads_on and reads_on
         if self._ended is None and self._stopped is None:
             self._stopped = stop
-            logger.info("The bulk run stops: %s", stop.text)
+            told = {"stopped_by": stop.reason.value}
+            logger.info("The bulk run stops: %s", stop.text, extra=told)
         for scope in self._deliveries if self._reads_on else self._deliveries | self._pulls:
             scope.cancel()
         self._wake()

@@ -136,7 +136,7 @@ def test_the_public_names_import_nothing_optional() -> None:
     ).split()
     assert "httpx" in loaded
     optional = {"click", "rich", "starlette", "uvicorn", "trio", "httptools", "openpyxl"}
-    optional |= {"psycopg", "coredis", "pgqueuer", "streaq", "prometheus_client"}
+    optional |= {"psycopg", "coredis", "pgqueuer", "streaq", "prometheus_client", "opentelemetry"}
     optional |= {"aiohttp", "fastapi", "litestar", "pytest"}
     # httpcore imports trio where it is installed; nothing of ours does.
     assert optional.intersection(loaded) <= {"trio"} | ({"click", "rich"} & httpx_brings())
