@@ -79,7 +79,9 @@ def types(session: nox.Session) -> None:
     """Check the types: mypy strict, and pyright on the package and its public face."""
     session.install(".[all]", *group("types"))
     session.run("mypy")
+    session.run("mypy", *sorted(map(str, Path("tests/typing").glob("*.py"))))
     session.run("pyright")
+    session.run("pyright", "--project", "tests/typing")
     session.run("pyright", "--ignoreexternal", "--verifytypes", "multiwhats_async")
 
 
