@@ -55,6 +55,8 @@ def wrong_with(
     linked = {plain(each["ref"].partition("==")[0]) for each in bill.get("dependencies", ())}
     if OURS not in linked:
         wrong.append(f"the bill does not say what {OURS} depends on")
+    if "file:" in json.dumps(bill):
+        wrong.append("the bill names a place on the machine that made it")
     return wrong
 
 

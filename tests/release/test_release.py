@@ -94,6 +94,7 @@ HTTPX = ("httpx", "0.28.1")
         (bill(HTTPX, ("left_pad", "1")), "the bill names left-pad, which is not installed"),
         (bill(HTTPX, dependencies=False), "does not say what multiwhats-async depends on"),
         (bill(HTTPX) | {"bomFormat": "SPDX"}, "it is no CycloneDX bill"),
+        (bill(HTTPX) | {"url": "file:///home/a.whl"}, "a place on the machine that made it"),
     ],
 )
 def test_a_bill_that_is_wrong_is_refused(told: dict[str, Any], complaint: str | None) -> None:
