@@ -73,14 +73,15 @@ def found(client: object) -> AsyncMultiWhats:
     )
 
 
-def missing(error: ModuleNotFoundError, extra: str) -> ImportError:
+def missing(error: ModuleNotFoundError, extra: str, *, package: str | None = None) -> ImportError:
     """Return what an import of a framework's module raises: which extra to install.
 
     Args:
         error: What the import raised.
-        extra: The extra, which has the name of the framework's package.
+        extra: The extra, which has the name of the module.
+        package: The framework's package; None is of the extra's name.
     """
-    if (error.name or "").partition(".")[0] != extra:
+    if (error.name or "").partition(".")[0] != (package or extra):
         return error
-    text = f"multiwhats_async.integrations.{extra} needs {extra}"
+    text = f"multiwhats_async.integrations.{extra} needs {package or extra}"
     return ImportError(f"{text}: pip install 'multiwhats-async[{extra}]'", name=error.name)
