@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import httpx
 import pytest
 from test_delivery import LOST, REFUSED, TO, Listener
 from vendor import SENDER, Vendor, answer, message
 
-from multiwhats_async import Certainty, RetryPolicy
-from multiwhats_async._delivery import HOOK_SECONDS, LEAST_SECONDS
+from multiwhats_async import Certainty, Outcome, RetryPolicy
+from multiwhats_async._delivery import HOOK_SECONDS, LEAST_SECONDS, settle
 
 pytestmark = pytest.mark.anyio
 
@@ -48,6 +49,42 @@ async def test_what_a_hook_is_told_of_a_retry() -> None:
     assert [each.elapsed for each in listener.retries] == pytest.approx([0.0, 3.0], abs=0.01)
     assert [each.delay for each in listener.retries] == [3.0, 3.0]
     assert outcome.elapsed == pytest.approx(6.0, abs=0.01)
+
+
+async def test_a_hook_has_all_its_time() -> None:
+    """Nobody cuts it off, unless its call was cancelled: then it has some seconds."""
+    told: list[str] = []
+
+    class Slow:
+        async def on_outcome(self, outcome: Outcome) -> None:
+            await anyio.sleep(2 * HOOK_SECONDS)
+            told.append(outcome.key)
+
+    async with Vendor().client(hooks=[Slow()]) as client:
+        outcome = await client.deliver(message())
+        assert told == [outcome.key]
+        began = anyio.current_time()
+        with anyio.CancelScope() as scope:
+            scope.cancel()
+            await client.deliver(message())
+    assert told == [outcome.key]
+    assert anyio.current_time() - began == pytest.approx(HOOK_SECONDS, abs=0.01)
+
+
+async def test_what_a_users_function_comes_to() -> None:
+    """Its answer, or its own error as it was raised."""
+
+    async def answered() -> str:
+        await anyio.lowlevel.checkpoint()
+        return "yes"
+
+    async def raised() -> str:
+        await anyio.lowlevel.checkpoint()
+        raise KeyError("no")
+
+    assert [await settle("plain"), await settle(answered())] == ["plain", "yes"]
+    with pytest.raises(KeyError, match="no"):
+        await settle(raised())
 
 
 async def test_an_accepted_message_gives_a_token_back() -> None:
