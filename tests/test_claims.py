@@ -187,11 +187,11 @@ async def test_later_is_told_to_the_others_once_and_nothing_else_is() -> None:
         held: list[int] = []
         vendor.always = lambda *_: held.append(len(limiter.holds))  # type: ignore[func-returns-value]  # None: the record
         await deliverer.deliver(message())
-    assert (limiter.holds, held) == ([7.5], [1])
+    assert (limiter.holds, held) == ([7.35], [1])
     vendor.script[TO] = [REFUSED, answer(422)]
     async with delivering(vendor, limiter=limiter) as (deliverer, _):
         await deliverer.deliver(message())
-    assert limiter.holds == [7.5]
+    assert limiter.holds == [7.35]
 
 
 async def test_without_a_slot_the_place_is_given_back() -> None:
@@ -209,8 +209,8 @@ async def test_without_a_slot_the_place_is_given_back() -> None:
 def open_breaker() -> BreakerState:
     """Return a breaker that is open, and may be probed at once."""
     breaker = BreakerState(Breaker(in_a_row=1, pause=1.0))
-    breaker.note(answered=True, now=-10.0)
-    breaker.note(answered=False, now=-10.0)
+    breaker.note(None, answered=True, now=-10.0)
+    breaker.note(None, answered=False, now=-10.0)
     return breaker
 
 
@@ -218,7 +218,7 @@ def open_breaker() -> BreakerState:
 async def test_which_answers_open_the_breaker(status: int, *, holds: bool) -> None:
     """Those that do not speak of the message: 500 is the first."""
     vendor, breaker = Vendor(), BreakerState(Breaker(in_a_row=1))
-    breaker.note(answered=True, now=0.0)
+    breaker.note(None, answered=True, now=0.0)
     if status != 200:
         vendor.script[TO] = [answer(status)]
     async with delivering(vendor, breaker=breaker) as (deliverer, pace):
