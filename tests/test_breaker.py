@@ -17,7 +17,6 @@ from multiwhats_async._pacing import (
     RateGate,
 )
 
-
 PROBE = "the probe"
 
 
