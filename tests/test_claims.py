@@ -226,6 +226,18 @@ async def test_which_answers_open_the_breaker(status: int, *, holds: bool) -> No
         assert pace.holds is holds
 
 
+@pytest.mark.parametrize(("status", "refusals"), [(500, 0), (502, 0), (503, 1), (504, 0)])
+async def test_which_answers_without_a_time_slow_all_down(status: int, refusals: int) -> None:
+    """A 503 says that there is too much to do; the others say nothing of the kind."""
+    vendor = Vendor()
+    vendor.script[TO] = [answer(status)]
+    async with delivering(vendor) as (deliverer, pace):
+        outcome = await deliverer.deliver(message())
+        assert pace.pause.refusals == refusals
+        assert (pace.pause.remaining(anyio.current_time()) > 0) is bool(refusals)
+    assert (outcome.certainty, vendor.total) == (Certainty.UNKNOWN, 1)
+
+
 async def test_a_probe_that_is_not_made_is_given_back() -> None:
     """Another may go at once, where an intent could not be recorded."""
     breaker, place = open_breaker(), Place(fail(LedgerError("disk full")))

@@ -134,6 +134,21 @@ async def test_a_deadline_counts_from_the_message_on() -> None:
     assert outcome.elapsed == pytest.approx(3.0, abs=0.01)
 
 
+async def test_a_deadline_ends_the_wait_for_a_place() -> None:
+    """At its time, though the others keep theirs for longer; nothing is sent afterwards."""
+    vendor = Vendor(latency=20)
+    async with vendor.client(max_concurrency=1) as client:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(client.deliver, message(1))
+            await anyio.wait_all_tasks_blocked()
+            outcome = await client.deliver(message(), deadline=3.0)
+            assert outcome.elapsed == pytest.approx(3.0, abs=0.01)
+        assert (outcome.certainty, outcome.attempts) == (Certainty.NOT_SENT, 0)
+        assert outcome.error is not None
+        assert "its deadline leaves no time" in str(outcome.error)
+    assert vendor.total == 1
+
+
 async def test_a_short_deadline_leaves_room_for_an_attempt() -> None:
     """Half of it is enough for one to begin, and less is not."""
     vendor = Vendor()

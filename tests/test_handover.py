@@ -113,6 +113,17 @@ async def test_asyncios_own_cancellation_loses_no_item(anyio_backend: str) -> No
     assert await handover.take() == 1
 
 
+async def test_a_reader_that_is_cancelled_takes_nothing() -> None:
+    """Not even what is there already: nobody would tell of it any more."""
+    handover = Handover[int](1)
+    await handover.put(1)
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        await handover.take()
+    assert scope.cancelled_caught
+    assert await handover.take() == 1
+
+
 async def test_where_nobody_reads_nobody_waits() -> None:
     """What waits there is dropped, and so is what comes later."""
     handover = Handover[int](1)
