@@ -147,6 +147,19 @@ def test_a_new_pause_is_none() -> None:
     assert pause.because == "first"
 
 
+def test_refusals_are_counted_by_bad_moments() -> None:
+    """What was under way in one is no news; an answer takes one back, and there are never fewer."""
+    pause = Pause()
+    news = [pause.refuse(started=started, now=1.0) for started in (0.0, 0.5, 1.0)]
+    assert (news, pause.refusals) == ([True, False, False], 1)
+    assert pause.refuse(started=1.1, now=2.0)
+    assert not pause.refuse(started=2.0, now=3.0)
+    assert pause.refusals == 2
+    for left in (1, 0, 0):
+        pause.relent()
+        assert pause.refusals == left
+
+
 def test_an_attempt_that_began_after_a_cut_is_a_new_one() -> None:
     """What was under way in its moment says nothing new."""
     limit = AdaptiveLimit(8)
@@ -157,6 +170,32 @@ def test_an_attempt_that_began_after_a_cut_is_a_new_one() -> None:
     assert limit.value == 4.0
     limit.cut(0.5, started=1.1, now=2.0)
     assert limit.value == 2.0
+
+
+def test_how_the_limit_comes_back() -> None:
+    """To a little below where it was cut at once, and slowly from there on."""
+    limit = AdaptiveLimit(8)
+    limit.cut(0.5, started=1.0, now=2.0)  # of 4, on the way up: it takes no more than 2
+    limit.grow()
+    assert limit.value == pytest.approx(2.1)
+    limit = AdaptiveLimit(8)
+    limit.cut(0.5, started=1.0, now=2.0)
+    limit.cut(0.5, started=3.0, now=4.0)  # at its knee: 1.8 is below what was too much
+    limit.grow()
+    assert limit.value == pytest.approx(2.0)
+    limit.grow()
+    assert limit.value == pytest.approx(2.1)
+
+
+@pytest.mark.anyio
+async def test_whoever_is_cancelled_takes_no_place() -> None:
+    """Not even one that is free: nobody would send on it."""
+    concurrency = Concurrency(4)
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        await concurrency.take(object())
+    assert scope.cancelled_caught
+    assert concurrency.limiter.borrowed_tokens == 0
 
 
 def test_how_long_others_are_told() -> None:
