@@ -9,6 +9,7 @@ from collections import deque
 from typing import Generic, TypeVar
 
 import anyio
+import anyio.lowlevel
 
 T = TypeVar("T")
 
@@ -51,6 +52,7 @@ class Handover(Generic[T]):
         Raises:
             EndOfStream: There is none any more.
         """
+        await anyio.lowlevel.checkpoint_if_cancelled()
         while not self._items:
             if self._is_ended or self._is_left:
                 raise anyio.EndOfStream

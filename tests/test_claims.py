@@ -209,8 +209,8 @@ async def test_without_a_slot_the_place_is_given_back() -> None:
 def open_breaker() -> BreakerState:
     """Return a breaker that is open, and may be probed at once."""
     breaker = BreakerState(Breaker(in_a_row=1, pause=1.0))
-    breaker.note("one", answered=True, now=-10.0)
-    breaker.note("one", answered=False, now=-10.0)
+    breaker.note(None, answered=True, now=-10.0)
+    breaker.note(None, answered=False, now=-10.0)
     return breaker
 
 
@@ -218,12 +218,24 @@ def open_breaker() -> BreakerState:
 async def test_which_answers_open_the_breaker(status: int, *, holds: bool) -> None:
     """Those that do not speak of the message: 500 is the first."""
     vendor, breaker = Vendor(), BreakerState(Breaker(in_a_row=1))
-    breaker.note("one", answered=True, now=0.0)
+    breaker.note(None, answered=True, now=0.0)
     if status != 200:
         vendor.script[TO] = [answer(status)]
     async with delivering(vendor, breaker=breaker) as (deliverer, pace):
         await deliverer.deliver(message())
         assert pace.holds is holds
+
+
+@pytest.mark.parametrize(("status", "refusals"), [(500, 0), (502, 0), (503, 1), (504, 0)])
+async def test_which_answers_without_a_time_slow_all_down(status: int, refusals: int) -> None:
+    """A 503 says that there is too much to do; the others say nothing of the kind."""
+    vendor = Vendor()
+    vendor.script[TO] = [answer(status)]
+    async with delivering(vendor) as (deliverer, pace):
+        outcome = await deliverer.deliver(message())
+        assert pace.pause.refusals == refusals
+        assert (pace.pause.remaining(anyio.current_time()) > 0) is bool(refusals)
+    assert (outcome.certainty, vendor.total) == (Certainty.UNKNOWN, 1)
 
 
 async def test_a_probe_that_is_not_made_is_given_back() -> None:
