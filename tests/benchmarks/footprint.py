@@ -98,7 +98,9 @@ def measured(folder: Path) -> list[str]:
 
 
 def _run(command: Sequence[str]) -> str:
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603  # our own
+    done = subprocess.run(  # noqa: S603  # our own
+        command, check=True, stdout=subprocess.PIPE, text=True
+    )
     return done.stdout
 
 

@@ -1,6 +1,6 @@
 """The reference of the API, from the docstrings.
 
-    PYTHONPATH=tests python -m pages.api docs/reference/api
+PYTHONPATH=tests python -m pages.api docs/reference/api
 """
 
 import enum

@@ -1,6 +1,6 @@
 """The reference of the command line, from what click knows of it.
 
-    PYTHONPATH=tests python -m pages.commands docs/reference/cli.md
+PYTHONPATH=tests python -m pages.commands docs/reference/cli.md
 """
 
 import inspect
@@ -48,8 +48,7 @@ def _command(
     usage = " ".join(command.collect_usage_pieces(context))
     yield f"```text\n{context.command_path} {usage}\n```"
     yield from _told(command, context)
-    options = [_row(option, context) for option in command.get_params(context)]
-    rows = [row for row in options if row]
+    rows = [_row(option, context) for option in command.params if isinstance(option, click.Option)]
     if rows:
         yield "\n".join(["| option | meaning |", "| --- | --- |", *rows])
     if isinstance(command, click.Group):
@@ -68,12 +67,11 @@ def _told(command: click.Command, context: click.Context) -> Iterator[str]:
             yield paragraph
 
 
-def _row(option: click.Parameter, context: click.Context) -> str | None:
-    """Return an option as a row of the table; None for what the usage line shows."""
+def _row(option: click.Option, context: click.Context) -> str:
+    """Return an option as a row of the table."""
     record = option.get_help_record(context)
-    if record is None:
-        return None
-    name, meaning = (part.replace("|", "\\|") for part in record)
+    assert record is not None
+    name, meaning = (" ".join(part.split()).replace("|", "\\|") for part in record)
     return f"| `{name}` | {meaning} |"
 
 

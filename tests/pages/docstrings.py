@@ -8,6 +8,7 @@ from typing import Final
 
 SECTIONS: Final = ("Args", "Attributes", "Raises", "Returns", "Yields")
 ROLE: Final = re.compile(r":[a-z]+:`~?([^`]+)`")
+WAY_OUT: Final = re.compile(r"docs/reference/(errors\.md(#\w+))")
 
 
 def markdown_of(docstring: str) -> str:
@@ -22,12 +23,15 @@ def _blocks(docstring: str) -> Iterator[str]:
         head, _, body = paragraph.partition("\n")
         if head.rstrip(":") in SECTIONS and head.endswith(":"):
             yield f"**{head[:-1]}**"
-            yield "\n".join(_entries(textwrap.dedent(body), named=head not in ("Returns:", "Yields:")))
+            yield "\n".join(
+                _entries(textwrap.dedent(body), named=head not in ("Returns:", "Yields:"))
+            )
         elif paragraph.endswith("::") and paragraphs:
-            yield _plain(paragraph[:-1])
+            if paragraph != "::":
+                yield _plain(paragraph[:-1])
             yield _fenced(paragraphs)
         elif paragraph.startswith("==="):  # a table
-            yield f"```text\n{paragraph}\n```"
+            yield f"```text\n{_plain(paragraph)}\n```"
         else:
             yield _plain(paragraph)
 
@@ -62,4 +66,5 @@ def _entries(body: str, *, named: bool) -> Iterator[str]:
 def _plain(text: str) -> str:
     """Return prose without the marks of reStructuredText."""
     text = ROLE.sub(lambda match: f"`{match[1].rpartition('.')[2]}`", text)
+    text = WAY_OUT.sub(r"[\1](../\1)", text)
     return text.replace("``", "`")

@@ -3,13 +3,17 @@
 import ast
 import enum
 import inspect
+import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 PACKAGE: Final = "multiwhats_async"
 WIDTH: Final = 88
 """Characters of a line of a signature."""
+
+Scope = Mapping[str, Any]
+"""The names of a module, with what they stand for."""
 
 
 def class_tree(kind: type) -> ast.ClassDef:
@@ -33,7 +37,7 @@ def signature(function: Any, name: str, *, bound: bool, word: str | None = None)
     called = node.args
     if bound:
         (called.posonlyargs or called.args).pop(0)
-    arguments = _arguments(called)
+    arguments = _arguments(called, function.__globals__)
     end = ")"
     if word is None:
         word = "async def " if isinstance(node, ast.AsyncFunctionDef) else "def "
@@ -56,50 +60,64 @@ def _function_tree(function: Any) -> ast.FunctionDef | ast.AsyncFunctionDef:
     return node
 
 
-def _arguments(called: ast.arguments) -> list[str]:
+def _arguments(called: ast.arguments, scope: Scope) -> list[str]:
     """Return the arguments, each as it is written."""
     told: list[str] = []
     before = [*called.posonlyargs, *called.args]
     defaults = [None] * (len(before) - len(called.defaults)) + list(called.defaults)
     for place, (argument, default) in enumerate(zip(before, defaults, strict=True), 1):
-        told.append(_argument(argument, default))
+        told.append(_argument(argument, default, scope))
         if place == len(called.posonlyargs):
             told.append("/")
     if called.vararg:
         told.append("*" + ast.unparse(called.vararg))
     elif called.kwonlyargs:
         told.append("*")
-    told += map(_argument, called.kwonlyargs, called.kw_defaults)
+    for argument, default in zip(called.kwonlyargs, called.kw_defaults, strict=True):
+        told.append(_argument(argument, default, scope))
     if called.kwarg:
         told.append("**" + ast.unparse(called.kwarg))
     return told
 
 
-def _argument(argument: ast.arg, default: ast.expr | None) -> str:
+def _argument(argument: ast.arg, default: ast.expr | None, scope: Scope) -> str:
     if default is None:
         return ast.unparse(argument)
-    return f"{ast.unparse(argument)}{' = ' if argument.annotation else '='}{ast.unparse(default)}"
+    equals = " = " if argument.annotation else "="
+    return f"{ast.unparse(argument)}{equals}{_value(default, scope)}"
+
+
+def _value(default: ast.expr, scope: Scope) -> str:
+    """Return a default as it is written, but for the name of a number: that says nothing."""
+    if isinstance(default, ast.Name) and isinstance(scope.get(default.id), int | float | str):
+        return repr(scope[default.id])
+    return ast.unparse(default)
 
 
 def fields(kind: type) -> Iterator[str]:
     """Yield the public fields that a class declares, as they are written, without attrs' marks."""
     for base in _own_kinds(kind):
+        scope = vars(sys.modules[base.__module__])
         for node in class_tree(base).body:
             if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
                 name = node.target.id
                 if not name.startswith("_"):
-                    default = _default(node.value)
+                    default = _default(node.value, scope)
                     yield f"{name}: {ast.unparse(node.annotation)}" + (
                         f" = {default}" if default else ""
                     )
 
 
-def _default(value: ast.expr | None) -> str | None:
+def _default(value: ast.expr | None, scope: Scope) -> str | None:
     """Return the default of a field, which may stand within ``attrs.field(default=…)``."""
+    if value is None:
+        return None
     if not (isinstance(value, ast.Call) and ast.unparse(value.func) == "attrs.field"):
-        return ast.unparse(value) if value else None
-    given = {keyword.arg: ast.unparse(keyword.value) for keyword in value.keywords}
-    return given.get("default") or ("…" if "factory" in given else None)
+        return _value(value, scope)
+    given = {keyword.arg: keyword.value for keyword in value.keywords}
+    if "default" in given:
+        return _value(given["default"], scope)
+    return "…" if "factory" in given else None
 
 
 def members(kind: type) -> Iterator[tuple[str, Any]]:
