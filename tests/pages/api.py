@@ -23,8 +23,10 @@ class Page(NamedTuple):
     title: str
     module: str
     names: tuple[str, ...] = ()
-    """None: all of them."""
+    """In their order; empty: all that the module names."""
 
+
+MADE: Final = "This page is made from the docstrings; to make it anew:"
 
 CORE: Final = "multiwhats_async"
 PAGES: Final = {
@@ -129,7 +131,7 @@ def page_of(page: Page) -> str:
     module = import_module(page.module)
     parts = [
         f"# {page.title}",
-        f"Imported from `{page.module}`. This page is made from the docstrings; to make it anew:",
+        f"{_named(names_of(page))}, from `{page.module}`. {MADE}",
         f"```sh\n{COMMAND}\n```",
     ]
     if page.module != CORE and module.__doc__:
@@ -137,6 +139,12 @@ def page_of(page: Page) -> str:
     for name in names_of(page):
         parts += _entry(module, name)
     return "\n\n".join(parts) + "\n"
+
+
+def _named(names: tuple[str, ...]) -> str:
+    """Return the first few names, for a reader who looks for one."""
+    shown = ", ".join(f"`{name}`" for name in names[:4])
+    return f"{shown} and {len(names) - 4} more" if len(names) > 4 else shown
 
 
 def _entry(module: Any, name: str) -> Iterator[str]:
