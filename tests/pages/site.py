@@ -133,8 +133,12 @@ def complaints(site: Path, entries: list[Entry]) -> list[str]:
         page = site / entry.page.removesuffix("index.md").removesuffix(".md") / "index.html"
         if not page.exists():
             wrong.append(f"{entry.page} was not built")
-        elif re.search(r'(src|href)="https?://fonts\.', page.read_text("utf-8")):
+            continue
+        html = page.read_text("utf-8")
+        if re.search(r'(src|href)="https?://fonts\.', html):
             wrong.append(f"{entry.page} asks another host for its fonts")
+        if f'<html lang="{"tr" if entry.page.startswith("tr/") else "en"}"' not in html:
+            wrong.append(f"{entry.page} does not say its language")
     return wrong
 
 
@@ -153,6 +157,9 @@ def build(site: Path, work: Path) -> None:
     )
     shutil.rmtree(site, ignore_errors=True)
     shutil.move(work / "site", site)  # Zensical builds below its configuration only
+    for page in (site / "tr").rglob("*.html"):  # it has one language for the whole of a site
+        html = page.read_text("utf-8").replace('<html lang="en"', '<html lang="tr"', 1)
+        page.write_text(html, "utf-8")
     entries = navigation(config())
     for page in sorted(pages.rglob("*.md")):
         (site / page.relative_to(pages)).write_bytes(page.read_bytes())

@@ -69,16 +69,19 @@ def test_a_dead_link_ends_the_build(page: str, is_right: bool, tmp_path: Path) -
 
 
 def test_what_zensical_passes_over_is_told(tmp_path: Path) -> None:
-    """A page that was not built, and one that asks another host for its fonts."""
-    entries = [site.Entry("", name, f"{name}.md") for name in ("here", "gone", "loud", "index")]
-    for name, text in {
-        "here": "",
-        "loud": '<link href="https://fonts.example/x">',
-        ".": "",
-    }.items():
+    """A page that was not built, asks another host for its fonts, or tells a wrong language."""
+    html = {
+        "here": '<html lang="en">',
+        "loud": '<html lang="en"><link href="https://fonts.example/x">',
+        "tr": '<html lang="en">',
+        ".": '<html lang="en">',
+    }
+    for name, text in html.items():
         (tmp_path / name).mkdir(exist_ok=True)
         (tmp_path / name / "index.html").write_text(text)
-    assert site.complaints(tmp_path, entries) == [
+    pages = ("here.md", "gone.md", "loud.md", "tr/index.md", "index.md")
+    assert site.complaints(tmp_path, [site.Entry("", page, page) for page in pages]) == [
         "gone.md was not built",
         "loud.md asks another host for its fonts",
+        "tr/index.md does not say its language",
     ]
