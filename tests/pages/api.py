@@ -115,8 +115,10 @@ PAGES: Final = {
     "starlette": Page("Starlette", "multiwhats_async.integrations.starlette"),
     "litestar": Page("Litestar", "multiwhats_async.integrations.litestar"),
     "aiohttp": Page("aiohttp", "multiwhats_async.integrations.aiohttp"),
-    "pgqueuer": Page("PgQueuer", "multiwhats_async.integrations.pgqueuer", ("PgQueuerQueue",)),
-    "streaq": Page("streaQ", "multiwhats_async.integrations.streaq", ("StreaqQueue",)),
+    "pgqueuer": Page(
+        "PgQueuer", "multiwhats_async.integrations.pgqueuer", ("PgQueuerQueue", "run_worker")
+    ),
+    "streaq": Page("streaQ", "multiwhats_async.integrations.streaq", ("StreaqQueue", "run_worker")),
     "ports": Page("Ports: what can be replaced", "multiwhats_async.abc"),
 }
 

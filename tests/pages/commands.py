@@ -17,9 +17,10 @@ COMMAND: Final = "PYTHONPATH=tests python -m pages.commands docs/reference/cli.m
 
 HEAD: Final = f"""# The command line
 
-`multiwhats COMMAND --help` says the same. From a list to a report:
-[bulk.md](../howto/bulk.md); what a file may look like: [spreadsheets.md](../howto/spreadsheets.md);
-what can be set once for all: [environment.md](environment.md).
+`multiwhats COMMAND --help` says the same. How the commands go together:
+[from a spreadsheet to a thousand guests](../howto/bulk.md). What a file may look like:
+[columns, names, workbooks](../howto/spreadsheets.md). What can be set once for all:
+[the environment](environment.md).
 
 This page is made from the program; to make it anew:
 

@@ -45,9 +45,19 @@ def _fenced(paragraphs: list[str]) -> str:
     return f"```{'pyi' if _is_python(code) else 'text'}\n{code}\n```"
 
 
+def example_tree(code: str) -> ast.Module:
+    """Return an example, parsed; in one of ours, … stands for what is left out.
+
+    Raises:
+        SyntaxError: It is no Python.
+    """
+    code = textwrap.indent(code.replace("…", "..."), "    ")
+    return ast.parse(f"async def example():\n{code}")
+
+
 def _is_python(code: str) -> bool:
     try:
-        ast.parse("async def example():\n" + textwrap.indent(code, "    "))
+        example_tree(code)
     except SyntaxError:
         return False
     return True

@@ -1,13 +1,15 @@
 """The reference says what the code does."""
 
+import ast
 import inspect
 import re
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 from pages import api, commands, links, site
-from pages.docstrings import markdown_of
+from pages.docstrings import example_tree, markdown_of
 
 import multiwhats_async
 from multiwhats_async import MultiWhatsError, StopReason, errors
@@ -29,13 +31,24 @@ def test_the_reference_of_the_api_is_what_the_docstrings_say(name: str) -> None:
     assert read(f"api/{name}.md") == api.page_of(api.PAGES[name])
 
 
+def made_in(module: str) -> set[str]:
+    """Return the public functions and classes of a module that names none in ``__all__``."""
+    return {
+        name
+        for name, value in vars(import_module(module)).items()
+        if not name.startswith("_")
+        and getattr(value, "__module__", None) == module
+        and callable(value)
+    }
+
+
 def test_every_public_name_stands_on_one_page() -> None:
     """Of the package, and of each part of it that is imported by itself."""
     told: dict[str, list[str]] = {}
     for page in api.PAGES.values():
         told.setdefault(page.module, []).extend(api.names_of(page))
     for module, names in told.items():
-        public = getattr(import_module(module), "__all__", names)
+        public = getattr(import_module(module), "__all__", made_in(module))
         assert sorted(names) == sorted(set(public) - {"__version__"}), module
     assert {path.stem for path in (REFERENCE / "api").glob("*.md")} == set(api.PAGES)
 
@@ -79,6 +92,37 @@ def test_every_cause_of_ours_and_every_stop_has_its_way_out() -> None:
     assert [cause for cause in sorted(causes) if cause not in headed] == []
     table = page[page.index("## When a run has stopped") :]
     assert [reason.value for reason in StopReason if f"`{reason.value}`" not in table] == []
+
+
+def example_calls() -> Iterator[tuple[str, ast.Call, inspect.Signature]]:
+    """Yield the calls of public names in the examples of docstrings, with how each is called."""
+    for name, page in api.PAGES.items():
+        module = import_module(page.module)
+        examples = re.findall(
+            r"```pyi\n(?!class|def|async def|@)(.*?)```", api.page_of(page), re.DOTALL
+        )
+        for example in examples:
+            for node in ast.walk(example_tree(example)):
+                called = getattr(node, "func", None)
+                if not isinstance(node, ast.Call) or not isinstance(
+                    called, ast.Name | ast.Attribute
+                ):
+                    continue
+                if isinstance(called, ast.Name):
+                    known = getattr(module, called.id, getattr(multiwhats_async, called.id, None))
+                else:
+                    known = getattr(multiwhats_async.AsyncMultiWhats, called.attr, None)
+                if known is not None:
+                    yield name, node, inspect.signature(known)
+
+
+def test_the_examples_in_docstrings_can_be_called() -> None:
+    """Each argument that they name is one; programs that run stand in docs/examples."""
+    calls = list(example_calls())
+    assert len(calls) > 15
+    for name, call, how in calls:
+        given = [keyword.arg for keyword in call.keywords if keyword.arg]
+        assert set(given) <= set(how.parameters), (name, ast.unparse(call))
 
 
 def test_a_docstring_becomes_markdown() -> None:
