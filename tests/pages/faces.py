@@ -143,13 +143,14 @@ def _own_kinds(kind: type) -> list[type]:
 
 def assigned(module: Any, name: str) -> tuple[str, str]:
     """Return the assignment of a constant or an alias of types, and the text behind it."""
-    body = ast.parse(inspect.getsource(module)).body
+    source = inspect.getsource(module)
+    body = ast.parse(source).body
     for node, following in zip(body, [*body[1:], ast.Pass()], strict=True):
         target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
         if isinstance(target, ast.Name) and target.id == name:
             is_text = isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant)
             text = inspect.cleandoc(str(following.value.value)) if is_text else ""  # type: ignore[attr-defined]  # is_text says so
-            return ast.unparse(node), text
+            return ast.get_source_segment(source, node) or "", text
     raise LookupError(f"{module.__name__} assigns no {name}")
 
 
