@@ -49,13 +49,9 @@ def versions(session: nox.Session) -> None:
 
 @nox.session
 def wheel(session: nox.Session) -> None:
-    """Build the wheel, look that it is whole, install it alone, and run what it could lack."""
-    built = Path(session.create_tmp()).resolve() / "wheels"
-    shutil.rmtree(built, ignore_errors=True)
+    """Build, look that all is whole, install the wheel alone, and run what it could lack."""
     session.install("build", "twine", *group("test"))
-    session.run("python", "-m", "build", "--outdir", str(built), silent=True)
-    session.run("twine", "check", "--strict", *map(str, built.iterdir()))
-    (wheel_file,) = built.glob("*.whl")
+    wheel_file = _build(session)
     _check_whole(session, wheel_file)
     session.install(f"multiwhats-async[all] @ {wheel_file.as_uri()}")
     # From a folder of their own, so that nothing is imported from the checkout by mistake.
@@ -63,6 +59,29 @@ def wheel(session: nox.Session) -> None:
     chosen = [str(here / "tests" / name) for name in OF_A_WHEEL]
     session.chdir(session.create_tmp())
     session.run("pytest", "-q", "-c", str(here / "pyproject.toml"), "--rootdir", str(here), *chosen)
+
+
+@nox.session
+def sbom(session: nox.Session) -> None:
+    """Write what the wheel brings along to ``dist/sbom.cdx.json``, with all extras; not by default.
+
+    ``dist`` has the sdist and the wheel then, too: what a release uploads.
+    """
+    session.install("build", "twine", "cyclonedx-bom>=7")
+    wheel_file = _build(session)
+    dist = Path("dist").resolve()
+    shutil.rmtree(dist, ignore_errors=True)
+    shutil.copytree(wheel_file.parent, dist)
+    alone = Path(session.create_tmp()).resolve() / "alone"  # the tools are no part of the bill
+    session.run("python", "-m", "venv", "--clear", "--without-pip", str(alone))
+    (python,) = [path for path in alone.glob("*/python*") if path.stem == "python"]
+    wanted = f"multiwhats-async[all] @ {wheel_file.as_uri()}"
+    session.run("python", "-m", "pip", "--python", str(python), "install", "-q", wanted)
+    for note in alone.rglob("direct_url.json"):
+        note.unlink()  # where the wheel lay on this machine is nobody's business
+    bill = str(dist / "sbom.cdx.json")
+    session.run("cyclonedx-py", "environment", "--output-reproducible", "-o", bill, str(python))
+    session.run(str(python), "tests/release/sbom.py", bill, external=True)
 
 
 @nox.session
@@ -80,7 +99,9 @@ def types(session: nox.Session) -> None:
     """Check the types: mypy strict, and pyright on the package and its public face."""
     session.install(".[all]", *group("types"))
     session.run("mypy")
+    session.run("mypy", *sorted(map(str, Path("tests/typing").glob("*.py"))))
     session.run("pyright")
+    session.run("pyright", "--project", "tests/typing")
     session.run("pyright", "--ignoreexternal", "--verifytypes", "multiwhats_async")
 
 
@@ -122,6 +143,23 @@ def bench(session: nox.Session) -> None:
     session.install(".[all]", *group("bench"))
     for script in sorted(Path("tests/benchmarks").glob("[!_]*.py")):
         session.run("python", str(script), *session.posargs)
+
+
+def _build(session: nox.Session) -> Path:
+    """Build an sdist and from it a wheel, look at both, and return the wheel."""
+    folder = Path(session.create_tmp()).resolve()
+    built, direct = folder / "built", folder / "direct"
+    for each in (built, direct):
+        shutil.rmtree(each, ignore_errors=True)
+    session.run("python", "-m", "build", "--outdir", str(built), silent=True)
+    session.run("python", "-m", "build", "--wheel", "--outdir", str(direct), silent=True)
+    session.run("twine", "check", "--strict", *map(str, built.iterdir()))
+    (sdist,), (wheel_file,), (other,) = (
+        found.glob(pattern)
+        for found, pattern in ((built, "*.tar.gz"), (built, "*.whl"), (direct, "*.whl"))
+    )
+    session.run("python", "tests/release/archives.py", str(sdist), str(wheel_file), str(other))
+    return wheel_file
 
 
 def _check_whole(session: nox.Session, wheel_file: Path) -> None:

@@ -21,6 +21,7 @@ from ._delivery import settle
 from ._handover import Handover
 from ._intake import Intake, Item, Tally
 from ._pacing import Pace
+from ._secret import key_in_logs
 from ._stopping import Stop, StopRules
 from .abc import Flight, Sender
 from .errors import (
@@ -362,7 +363,7 @@ class BulkRun:
                     claim=item.claim,
                 )
         except ClaimLostError:
-            logger.warning("Another run has taken over %s; it is not sent here", item.key)
+            logger.warning("Another run has taken over %s; it is not sent here", _told(item))
         except LedgerError as error:
             self._fail(error)
         except ConfigurationError as error:  # of a rate that is not open, or not in this loop
@@ -381,7 +382,7 @@ class BulkRun:
             try:
                 await item.claim.settle(outcomes[0])
             except ClaimLostError as error:
-                logger.warning("The outcome of %s came too late: %s", item.key, error)
+                logger.warning("The outcome of %s came too late: %s", _told(item), error)
             except LedgerError as error:
                 self._fail(error)
 
@@ -433,7 +434,8 @@ class BulkRun:
         self._reads_on = self._reads_on and reads_on
         if self._ended is None and self._stopped is None:
             self._stopped = stop
-            logger.info("The bulk run stops: %s", stop.text)
+            told = {"stopped_by": stop.reason.value}
+            logger.info("The bulk run stops: %s", stop.text, extra=told)
         for scope in self._deliveries if self._reads_on else self._deliveries | self._pulls:
             scope.cancel()
         self._wake()
@@ -442,3 +444,8 @@ class BulkRun:
         """End the attempts that provably have not written anything."""
         for flight in tuple(self._flights):
             flight.interrupt()
+
+
+def _told(item: Item) -> str:
+    """Return the key of a message for a log."""
+    return key_in_logs(item.key, item.message.to)

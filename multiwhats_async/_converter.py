@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
+from operator import itemgetter
 from typing import Any, Final
 
 import attrs
@@ -26,7 +27,7 @@ def configure_converter(converter: cattrs.Converter) -> None:
             f"converter must be a cattrs.Converter, not {type(converter).__name__}"
         )
     for model in (ExtraData, MessageTarget, MessageReceipt):
-        converter.register_structure_hook(model, _lenient_hook(converter, model))
+        converter.register_structure_hook(model, _Lenient(converter, model))
         converter.register_unstructure_hook(model, model.to_dict)
 
 
@@ -46,46 +47,101 @@ _AS_IT_COMES: Final[Mapping[Any, type]] = {
 }
 """By a field's type: the type of a value that needs no reading."""
 
+MOST_SHAPES: Final = 64
+"""Shapes of one model that are remembered: a server that invents new ones fills no memory."""
 
-def _lenient_hook(
-    converter: cattrs.Converter, model: type[attrs.AttrsInstance]
-) -> Callable[[Any, Any], Any]:
-    """Build the hook that structures one model in one pass, keeping what does not fit."""
-    fields = [field for field in attrs.fields(model) if field.name not in ("extra", "raw")]
-    steps = {
-        _WIRE_NAMES.get(field.name, field.name): (
-            field.name,
-            _AS_IT_COMES.get(field.type),
-            _reader(converter, field.type),
-        )
-        for field in fields
-    }
-    keeps_raw = "raw" in attrs.fields_dict(model)
+Read = Callable[[Any], Any]
 
-    def structure(record: Any, _: Any) -> Any:
+
+class _Lenient:
+    """Structures one model, keeping what does not fit.
+
+    Records look alike. For one whose types were seen before, it is known which few of its fields
+    need reading; any other is taken field by field.
+
+    Args:
+        converter: Structures the models within.
+        model: The model.
+    """
+
+    def __init__(self, converter: cattrs.Converter, model: type[attrs.AttrsInstance]) -> None:
+        fields = [field for field in attrs.fields(model) if field.name not in ("extra", "raw")]
+        self._model = model
+        self._keeps_raw = "raw" in attrs.fields_dict(model)
+        self._names = tuple(field.name for field in fields)
+        self._defaults = tuple(field.default for field in fields)
+        self._kinds = tuple(_AS_IT_COMES.get(field.type) for field in fields)
+        self._reads = {
+            str(_WIRE_NAMES.get(field.name, field.name)): _reader(converter, field.type)
+            for field in fields
+        }
+        self._places = {wire: place for place, wire in enumerate(self._reads)}
+        self._values_of = itemgetter(*self._reads)
+        self._shapes: dict[tuple[type, ...], tuple[tuple[str, int, Read], ...]] = {}
+
+    def __call__(self, record: Any, _: Any) -> Any:
+        """Structure a record."""
+        if record.__class__ is not dict or len(record) != len(self._reads):
+            return self._one_by_one(record)
+        try:
+            values = self._values_of(record)
+            shape = tuple(map(type, values))
+            plan = self._shapes.get(shape)
+            if plan is None:
+                self._remember(shape, values)
+                return self._one_by_one(record)
+            told: dict[str, Any] = dict(zip(self._names, values, strict=True))
+            for name, place, read in plan:
+                told[name] = read(values[place])
+        except (KeyError, TypeError, ValueError, OverflowError):  # missing, or not to be read
+            return self._one_by_one(record)
+        if self._keeps_raw:
+            told["raw"] = record
+        return self._model(**told)
+
+    def _remember(self, shape: tuple[type, ...], values: tuple[Any, ...]) -> None:
+        """Note which fields of such a record need reading, and how."""
+        if len(self._shapes) >= MOST_SHAPES:
+            return
+        plan: list[tuple[str, int, Read]] = []
+        for place, (wire, read) in enumerate(self._reads.items()):
+            value, default = values[place], self._defaults[place]
+            if value is None and default is not None:
+                plan.append((self._names[place], place, partial(_instead, default)))
+            elif wire == "file_url" and type(value) is int:
+                plan.append((self._names[place], place, _no_file))
+            elif value is not None and type(value) is not self._kinds[place]:
+                plan.append((self._names[place], place, read))
+        self._shapes[shape] = tuple(plan)
+
+    def _one_by_one(self, record: Any) -> Any:
+        """Structure a record of whatever shape."""
         if not isinstance(record, Mapping):
-            raise TypeError(f"{model.__name__} needs an object, not {type(record).__name__}")
+            kind = type(record).__name__
+            raise TypeError(f"{self._model.__name__} needs an object, not {kind}")
         extra: dict[str, Any] = {}
-        values: dict[str, Any] = {"extra": extra}
-        if keeps_raw:
-            values["raw"] = record
+        told: dict[str, Any] = {"extra": extra}
+        if self._keeps_raw:
+            told["raw"] = record
         for wire, value in record.items():
-            step = steps.get(wire)
-            if step is None:
+            if wire not in self._places:
                 extra[wire] = value
-                continue
-            name, kind, read = step
-            if type(value) is kind:
-                values[name] = value
             elif not (value is None or (wire == "file_url" and value == 0)):
                 # Documented: the number 0 says that there is no file.
                 try:
-                    values[name] = read(value)
+                    told[self._names[self._places[wire]]] = self._reads[wire](value)
                 except (TypeError, ValueError, OverflowError):
                     extra[wire] = value
-        return model(**values)
+        return self._model(**told)
 
-    return structure
+
+def _instead(default: Any, _: object) -> Any:
+    return default
+
+
+def _no_file(value: int) -> None:
+    if value != 0:
+        raise ValueError("not the number that says that there is no file")
 
 
 def _reader(converter: cattrs.Converter, kind: Any) -> Callable[[Any], Any]:

@@ -12,7 +12,7 @@ import attrs
 from ._certainty import Certainty
 from ._evidence import Answer, Silence
 from ._pacing import Pace
-from ._secret import mask_number
+from ._secret import key_in_logs, mask_number
 from ._wire import encode_request, read_result
 from ._work import Work
 from .abc import Claim, Exchange, Flight
@@ -387,7 +387,7 @@ class Deliverer:
             verdict.certainty,
             elapsed,
             extra={
-                "key": work.key,
+                "key": key_in_logs(work.key, work.message.to),
                 "attempt": work.attempts,
                 "certainty": verdict.certainty.value,
                 "status_code": verdict.error and verdict.error.status_code,
@@ -403,7 +403,10 @@ def _log_cancelled(outcome: Outcome) -> None:
         mask_number(outcome.message.to),
         outcome.certainty,
         outcome.attempts,
-        extra={"key": outcome.key, "certainty": outcome.certainty.value},
+        extra={
+            "key": key_in_logs(outcome.key, outcome.message.to),
+            "certainty": outcome.certainty.value,
+        },
     )
 
 

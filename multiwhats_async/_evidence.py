@@ -30,10 +30,10 @@ class Evidence:
         watcher: Called after every event, or None.
     """
 
-    __slots__ = ("_tunnel", "_watcher", "begun", "body_begun", "head_failed", "status", "traced")
+    __slots__ = ("_tunnel", "begun", "body_begun", "head_failed", "status", "traced", "watcher")
 
     def __init__(self, watcher: Callable[[], None] | None = None) -> None:
-        self._watcher = watcher
+        self.watcher = watcher
         self.traced: bool = False
         self.begun: bool = False
         self.head_failed: bool = False
@@ -47,8 +47,8 @@ class Evidence:
             self.record(name, info)
         except Exception:  # noqa: BLE001  # fail closed: what cannot be read counts as written
             self.begun = self.body_begun = True
-        if self._watcher is not None:
-            self._watcher()
+        if self.watcher is not None:
+            self.watcher()
 
     def record(self, name: str, info: Mapping[str, Any]) -> None:
         """Note one trace event, such as ``http11.send_request_headers.started``."""

@@ -47,7 +47,7 @@ class Handover(Generic[T]):
             self._news.set()
 
     async def take(self) -> T:
-        """Return the next item.
+        """Return the next item; where there is one, without giving others their turn.
 
         Raises:
             EndOfStream: There is none any more.

@@ -4,28 +4,56 @@ import sqlite3
 from hashlib import blake2b
 from typing import Final
 
+FEW: Final = 50_000
+"""Keys that are kept in a Python set: it is the faster one, and takes 5 MB for so many."""
+
 
 class SeenKeys:
     """A set of keys as 16-byte digests.
 
-    SQLite's own B-tree in memory takes 24 MB for a million keys, a Python set 93 MB
-    (``tests/benchmarks/seen_keys.py``). With 128 bits no two keys are ever taken for one.
+    Beyond a few they are kept in SQLite's own B-tree in memory, which takes 24 MB for a million
+    keys where a Python set takes 93 MB (``tests/benchmarks/seen_keys.py``). With 128 bits no two
+    keys are ever taken for one.
+
+    Args:
+        few: How many are kept in a Python set.
     """
 
-    def __init__(self) -> None:
-        self._db = sqlite3.connect(":memory:", isolation_level=None)
-        self._db.execute("CREATE TABLE seen (digest BLOB PRIMARY KEY) WITHOUT ROWID")
-        self._db.execute("BEGIN")
+    def __init__(self, few: int = FEW) -> None:
+        self._few = few
+        self._first: set[bytes] = set()
+        self._db: sqlite3.Connection | None = None
 
     def add(self, key: str) -> bool:
         """Add a key; tell whether it is new."""
         digest = blake2b(key.encode(), digest_size=16).digest()
-        return self._db.execute("INSERT OR IGNORE INTO seen VALUES (?)", (digest,)).rowcount == 1
+        if self._db is not None:
+            return self._db.execute(_ADD, (digest,)).rowcount == 1
+        if digest in self._first:
+            return False
+        self._first.add(digest)
+        if len(self._first) > self._few:
+            self._db = self._moved()
+        return True
+
+    def _moved(self) -> sqlite3.Connection:
+        """Return a database that holds what was seen so far; the set is given up."""
+        # Whoever leaves a run to the collector has it closed in whatever thread that is.
+        db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        db.execute("CREATE TABLE seen (digest BLOB PRIMARY KEY) WITHOUT ROWID")
+        db.execute("BEGIN")
+        db.executemany(_ADD, ((digest,) for digest in sorted(self._first)))
+        self._first = set()
+        return db
 
     def close(self) -> None:
         """Free the memory."""
-        self._db.close()
+        self._first = set()
+        if self._db is not None:
+            self._db.close()
 
+
+_ADD: Final = "INSERT OR IGNORE INTO seen VALUES (?)"
 
 _LETTERS: Final = str.maketrans("0123456789", "ghijklmnop")
 """A key of letters is never taken for a phone number, and masked where a person needs it."""

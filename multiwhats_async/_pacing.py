@@ -11,6 +11,7 @@ from typing import Final
 import anyio
 import anyio.lowlevel
 
+from ._places import Places
 from .abc import RateLimiter
 from .errors import MultiWhatsError, RateError
 from .options import Breaker
@@ -86,15 +87,7 @@ class Concurrency:
     def __init__(self, ceiling: int) -> None:
         self.ceiling = ceiling
         self.limit: AdaptiveLimit = AdaptiveLimit(ceiling)
-        self.limiter: anyio.CapacityLimiter = anyio.CapacityLimiter(int(self.limit.value))
-
-    async def take(self, borrower: object) -> None:
-        """Wait for a place; where one is free there is no round of the event loop."""
-        await anyio.lowlevel.checkpoint_if_cancelled()
-        try:
-            self.limiter.acquire_on_behalf_of_nowait(borrower)
-        except anyio.WouldBlock:
-            await self.limiter.acquire_on_behalf_of(borrower)
+        self.places: Places = Places(int(self.limit.value))
 
     def grow(self) -> None:
         """Note an attempt that the server answered."""
@@ -107,9 +100,9 @@ class Concurrency:
         self._apply()
 
     def _apply(self) -> None:
-        tokens = int(self.limit.value)
-        if tokens != self.limiter.total_tokens:
-            self.limiter.total_tokens = tokens
+        total = int(self.limit.value)
+        if total != self.places.total:
+            self.places.total = total
 
 
 class Pause:
@@ -364,7 +357,7 @@ class Pace:
         slow or held run does not keep the places that others could use.
 
         Args:
-            borrower: Who takes a place; give it back with :meth:`release`.
+            borrower: Who asks for a place; give it back with :meth:`release`.
             sender: Whose rate counts.
             longest: The longest pause in seconds that is waited for; None is no limit.
 
@@ -376,23 +369,24 @@ class Pace:
         """
         while self._is_open() or await self._wait_until_open(longest):
             if self.rate is None:
-                await self.concurrency.take(borrower)
+                await self.concurrency.places.take()
             else:
                 async with self.rate.turn(sender):
-                    await self._take_with_slot(self.rate, borrower, sender)
+                    await self._take_with_slot(self.rate, sender)
             # A pause that began meanwhile costs the slot: after it, nothing may come as a burst.
             if self._may_begin(borrower):
                 return True
             self.release(borrower)
         return False
 
-    async def _take_with_slot(self, rate: RateGate, borrower: object, sender: str) -> None:
+    async def _take_with_slot(self, rate: RateGate, sender: str) -> None:
         """Wait for a place, and then for the sender's next slot in time."""
-        await self.concurrency.limiter.acquire_on_behalf_of(borrower)
+        await self.concurrency.places.take()
         try:
+            await anyio.lowlevel.checkpoint()  # a stop that came meanwhile costs no slot
             await self._sleep(await self._slot(rate, sender))
         except BaseException:
-            self.release(borrower)
+            self.concurrency.places.give_back()
             raise
 
     async def _slot(self, rate: RateGate, sender: str) -> float:
@@ -409,7 +403,7 @@ class Pace:
 
     def release(self, borrower: object) -> None:
         """Give the place back; where it was that of a probe without a result, another may go."""
-        self.concurrency.limiter.release_on_behalf_of(borrower)
+        self.concurrency.places.give_back()
         if self.breaker is not None and self.breaker.is_probing:
             self.breaker.release(borrower)
             if not self.breaker.is_probing:

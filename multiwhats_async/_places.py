@@ -7,6 +7,7 @@ which is what nearly every message finds.
 from collections import deque
 
 import anyio
+import anyio.lowlevel
 
 
 class Places:
@@ -41,6 +42,7 @@ class Places:
 
     async def take(self) -> None:
         """Take a place; wait for one where none is free. Give it back with :meth:`give_back`."""
+        await anyio.lowlevel.checkpoint_if_cancelled()
         if self.try_take():
             return
         turn = anyio.Event()

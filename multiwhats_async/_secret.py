@@ -8,6 +8,9 @@ from urllib.parse import quote, quote_plus
 MASK: Final = "****"
 VISIBLE_DIGITS: Final = 4
 
+SUBSCRIBER_DIGITS: Final = 7
+"""So many last digits tell one number from another, with its country code or without."""
+
 LONGEST_SHOWN: Final = 80
 """Characters of a refused value in an error."""
 
@@ -112,6 +115,23 @@ def mask_number(number: str) -> str:
 def masked(text: str) -> str:
     """Return a text in which what may be a phone number is masked, written in groups or not."""
     return _LONG_DIGITS.sub(lambda found: mask_number(found[0]), text)
+
+
+def key_in_logs(key: str, number: str) -> str:
+    """Return a message's key for a log: where it is made of the recipient's number, masked.
+
+    The caller's own names, such as the number of an order, stay as they are.
+
+    Args:
+        key: The key.
+        number: The recipient's number, in digits.
+    """
+
+    def hide(found: re.Match[str]) -> str:
+        digits = "".join(filter(str.isdigit, found[0]))
+        return mask_number(found[0]) if number[-SUBSCRIBER_DIGITS:] in digits else found[0]
+
+    return _LONG_DIGITS.sub(hide, key)
 
 
 def shown(value: object) -> str:

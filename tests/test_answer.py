@@ -1,5 +1,6 @@
 """What either parser of the direct transport makes of the bytes of an answer."""
 
+import gc
 import sys
 from collections.abc import Callable, Iterable
 
@@ -7,9 +8,10 @@ import attrs
 import httpx
 import pytest
 from faults.answers import Header, answer, head
+from httpcore._async.http11 import AsyncHTTP11Connection
 
 from multiwhats_async._transport import _answer, _direct
-from multiwhats_async._transport._answer import MAX_HEAD, IncomingAnswer
+from multiwhats_async._transport._answer import MAX_ANSWER, MAX_HEAD, IncomingAnswer
 from multiwhats_async._transport._with_h11 import H11Answer
 from multiwhats_async._transport._with_httptools import HttptoolsAnswer
 from multiwhats_async._wire import MAX_BODY
@@ -35,16 +37,25 @@ COMPLETE = {
     "nginx": Case(answer(200, BODY, [("Connection", "keep-alive")]), (200, BODY, True, True)),
     "an empty body": Case(answer(422), (422, b"", True, True)),
     "204": Case(head(204), (204, b"", True, True)),
+    "304": Case(head(304, [("Content-Length", "9")]), (304, b"", True, True)),
+    "a body of one byte": Case(answer(200, b"1"), (200, b"1", True, True)),
     "chunks": Case(head(200, CHUNKED) + CHUNKS + b"\r\n", (200, BODY, True, True)),
     "a close that is said": Case(
         answer(200, BODY, [("Connection", "close")]), (200, BODY, True, False)
     ),
     "an interim answer": Case(head(103) + answer(200, BODY), (200, BODY, True, False)),
+    "an interim answer before chunks": Case(
+        head(103) + head(200, CHUNKED) + CHUNKS + b"\r\n", (200, BODY, True, False)
+    ),
+    "a body longer than a head may be": Case(
+        answer(200, b"x" * 2 * MAX_HEAD), (200, b"x" * 2 * MAX_HEAD, True, True)
+    ),
     "HTTP/1.0": Case(b"HTTP/1.0 200 OK\r\n\r\n" + BODY, (200, BODY, True, False), at_the_end=True),
     "until the end": Case(head() + BODY, (200, BODY, True, False), at_the_end=True),
 }
 
 BROKEN = {
+    "another version": b"HTTP/2.0 200 OK\r\nContent-Length: 9\r\n\r\n" + BODY,
     "another protocol": b"220 mail.example ESMTP\r\n\r\n",
     "a switch of protocols": head(101, [("Upgrade", "x"), ("Connection", "Upgrade")]),
     "two lengths": head(200, [("Content-Length", "9"), ("Content-Length", "3")]) + BODY,
@@ -60,6 +71,7 @@ EARLY = {
     "without an answer": b"",
     "within the head": b"HTTP/1.1 200 OK\r\nContent",
     "within the body of its answer": answer(200, BODY)[:-1],
+    "within the body": answer(200, b"{}")[:-1],
 }
 EARLY_CHUNK = head(200, CHUNKED) + CHUNKS[:8]
 
@@ -74,7 +86,9 @@ def new_answer(request: pytest.FixtureRequest) -> Callable[[], IncomingAnswer]:
 def read(incoming: IncomingAnswer, pieces: Iterable[bytes]) -> Read:
     """Feed pieces until the answer is complete; return what was read."""
     for piece in pieces:
-        if incoming.feed(piece):
+        is_complete = incoming.feed(piece)
+        assert is_complete is incoming.complete
+        if is_complete:
             break
     return incoming.status, incoming.body, incoming.complete, incoming.keeps
 
@@ -83,6 +97,7 @@ def read(incoming: IncomingAnswer, pieces: Iterable[bytes]) -> Read:
 @pytest.mark.parametrize("size", [1, 7, 10_000])
 def test_complete(case: Case, size: int, new_answer: Callable[[], IncomingAnswer]) -> None:
     """However it is cut, an answer is read to its end, and says whether its connection is kept."""
+    size = max(size, len(case.raw) // 1_000)
     pieces = [case.raw[start : start + size] for start in range(0, len(case.raw), size)]
     incoming = new_answer()
     early = read(incoming, pieces)
@@ -101,9 +116,60 @@ def test_broken(raw: bytes, size: int, new_answer: Callable[[], IncomingAnswer])
         size = 4096
     pieces = [raw[start : start + size] for start in range(0, len(raw), size)]
     incoming = new_answer()
-    with pytest.raises(httpx.RemoteProtocolError):
-        read(incoming, [*pieces, b""])
+    with pytest.raises(httpx.RemoteProtocolError):  # at once, and not only at the end
+        read(incoming, pieces)
     assert not incoming.complete
+
+
+def test_the_parsers_words_are_told() -> None:
+    """What llhttp says of a broken answer helps whoever looks for the reason."""
+    with pytest.raises(httpx.RemoteProtocolError, match=r"(?i)invalid character in chunk size"):
+        HttptoolsAnswer().feed(BROKEN["a broken chunk"])
+
+
+def long_head(size: int) -> bytes:
+    """Return a head of so many bytes."""
+    filled = head(204, [("X", "")])
+    return head(204, [("X", "x" * (size - len(filled)))])
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_the_longest_head(more: int) -> None:
+    """Up to the cap it is read, whole or in two pieces; with one byte more it is not."""
+    raw = long_head(MAX_HEAD + more)
+    for pieces in ([raw], [raw[:-1], raw[-1:]]):
+        if more:
+            with pytest.raises(httpx.RemoteProtocolError, match="too long"):
+                read(HttptoolsAnswer(), pieces)
+        else:
+            assert read(HttptoolsAnswer(), pieces) == (204, b"", True, True)
+    endless = HttptoolsAnswer()
+    assert not endless.feed(raw[:200] + b"x" * (MAX_HEAD - 200))
+    with pytest.raises(httpx.RemoteProtocolError, match="too long"):
+        endless.feed(b"x")
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_the_longest_head_that_h11_reads(more: int) -> None:
+    """It counts names and values."""
+    raw = head(204, [("X", "x" * (MAX_HEAD - 1 + more))])
+    if more:
+        with pytest.raises(httpx.RemoteProtocolError, match="too long"):
+            read(H11Answer(), [raw])
+    else:
+        assert read(H11Answer(), [raw]) == (204, b"", True, True)
+
+
+@pytest.mark.parametrize("name", ["a plain answer", "until the end"])
+def test_what_was_read_leaves_no_cycle(name: str) -> None:
+    """Its parser is let go of with it: a run of a million makes no work for the collector."""
+    gc.collect()
+    gc.disable()
+    try:
+        read(HttptoolsAnswer(), [COMPLETE[name].raw, b""])
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("told", EARLY)
@@ -126,6 +192,7 @@ SURPLUS = {
     "a long answer": answer(200, b"x" * 1000, [("Retry-After", "1")]),
     "an answer in chunks": head(429, CHUNKED) + b"3\r\nabc\r\n0\r\n\r\n",
     "garbage": b"garbage",
+    "garbage that ends as chunks do": b"garbage\r\n0\r\n\r\n",
     "one byte": b"H",
 }
 
@@ -178,6 +245,29 @@ def test_too_large(framing: str, new_answer: Callable[[], IncomingAnswer]) -> No
     with pytest.raises(ValueError, match="larger than"):
         read(incoming, pieces)
     assert len(incoming.body) <= MAX_BODY
+
+
+@pytest.mark.parametrize("framing", ["length", "end"])
+def test_the_largest_body(framing: str, new_answer: Callable[[], IncomingAnswer]) -> None:
+    """A body as long as the cap is read to its end; with one byte more it is refused."""
+    length = [("Content-Length", str(MAX_BODY))] if framing == "length" else []
+    assert read(new_answer(), [head(200, length), bytes(MAX_BODY), b""])[1] == bytes(MAX_BODY)
+    length = [("Content-Length", str(MAX_BODY + 1))] if framing == "length" else []
+    with pytest.raises(ValueError, match="larger than"):
+        read(new_answer(), [head(200, length), bytes(MAX_BODY), b"x"])
+
+
+def test_the_longest_answer(
+    new_answer: Callable[[], IncomingAnswer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All its bytes count, the head as well as the body."""
+    assert (MAX_HEAD, MAX_ANSWER) == (AsyncHTTP11Connection.MAX_INCOMPLETE_EVENT_SIZE, 8 * MAX_BODY)
+    raw = answer(200, BODY)
+    monkeypatch.setattr(_answer, "MAX_ANSWER", len(raw))
+    assert read(new_answer(), [raw[:20], raw[20:]])[2]
+    monkeypatch.setattr(_answer, "MAX_ANSWER", len(raw) - 1)
+    with pytest.raises(ValueError, match="larger than"):
+        read(new_answer(), [raw[:20], raw[20:]])
 
 
 def test_endless_interim_answers(

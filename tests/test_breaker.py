@@ -17,11 +17,15 @@ from multiwhats_async._pacing import (
     RateGate,
 )
 
+PROBE = "the probe"
 
-def told(breaker: BreakerState, results: str, *, now: float = 0.0) -> BreakerState:
-    """Tell a breaker of attempts: ``+`` was answered, ``-`` was not."""
+
+def told(
+    breaker: BreakerState, results: str, *, now: float = 0.0, who: object = "another"
+) -> BreakerState:
+    """Tell a breaker of somebody's attempts: ``+`` was answered, ``-`` was not."""
     for sign in results:
-        breaker.note(answered=sign == "+", now=now)
+        breaker.note(who, answered=sign == "+", now=now)
     return breaker
 
 
@@ -57,7 +61,7 @@ def test_attempts_of_one_second_and_of_many_count_alike() -> None:
         breaker = breaker_of()
         for number in range(10):
             assert breaker.open_until is None
-            breaker.note(answered=number % 2 == 0, now=number * step)
+            breaker.note(number, answered=number % 2 == 0, now=number * step)
         assert breaker.open_until is not None
 
 
@@ -78,11 +82,11 @@ def test_an_answer_closes_it_and_all_begins_anew() -> None:
     """The failures that opened it are forgotten, and so is the doubled pause."""
     breaker = told(breaker_of(), "-" * 10)
     assert breaker.pending(0.0) == 5.0
-    assert breaker.take(5.0)
-    told(breaker, "-", now=5.0)
+    assert breaker.take(PROBE, 5.0)
+    told(breaker, "-", now=5.0, who=PROBE)
     assert breaker.pending(5.0) == 10.0
-    assert breaker.take(15.0)
-    told(breaker, "+", now=15.0)
+    assert breaker.take(PROBE, 15.0)
+    told(breaker, "+", now=15.0, who=PROBE)
     assert breaker.pending(15.0) == 0.0
     told(breaker, "-----", now=15.0)
     assert breaker.open_until is None  # with those of before it would have been open
@@ -93,10 +97,10 @@ def test_an_answer_closes_it_and_all_begins_anew() -> None:
 def test_an_answer_that_comes_while_one_probes_closes_it_for_all() -> None:
     """Of an attempt that was under way when it opened; then nobody waits for the probe."""
     breaker = told(breaker_of(in_a_row=1), "-")
-    assert breaker.take(5.0)
+    assert breaker.take(PROBE, 5.0)
     assert breaker.pending(5.0) is None
     told(breaker, "+", now=5.0)
-    told(breaker, "-", now=6.0)  # the probe's: an attempt like others now
+    told(breaker, "-", now=6.0, who=PROBE)  # an attempt like others now
     assert breaker.pending(6.0) == 5.0
     assert breaker.pending(11.0) == 0.0
 
@@ -106,17 +110,24 @@ def test_failures_while_it_is_open_are_no_probes() -> None:
     breaker = told(breaker_of(in_a_row=1, probes=1), "-")
     told(breaker, "-----", now=3.0)
     assert breaker.pending(3.0) == 2.0
-    assert not breaker.exhausted
+    assert breaker.take(PROBE, 5.0)
+    told(breaker, "-----", now=5.0)
+    assert (breaker.pending(5.0), breaker.exhausted) == (None, False)
+    told(breaker, "-", now=6.0, who=PROBE)
+    assert (breaker.pending(6.0), breaker.exhausted) == (10.0, True)
 
 
 def test_a_probe_is_taken_once() -> None:
     """Who may not begin is told so; given back, another may."""
     breaker = told(breaker_of(in_a_row=1), "-")
-    assert breaker.take(4.9) is False
-    assert breaker.take(5.0) is True
-    assert breaker.take(5.0) is False
-    breaker.release_probe()
-    assert breaker.take(5.0) is True
+    assert breaker.take(PROBE, 4.9) is False
+    assert breaker.take(PROBE, 5.0) is True
+    assert breaker.take(PROBE, 5.0) is False
+    breaker.release("another")
+    assert (breaker.take("another", 5.0), breaker.is_probing) == (False, True)
+    breaker.release(PROBE)
+    assert breaker.is_probing is False
+    assert breaker.take(PROBE, 5.0) is True
 
 
 def test_a_new_breaker_lets_all_through() -> None:
@@ -124,7 +135,7 @@ def test_a_new_breaker_lets_all_through() -> None:
     breaker = BreakerState(Breaker(probes=1))
     assert (breaker.pending(0.0), breaker.open_until, breaker.exhausted) == (0.0, None, False)
     assert breaker.knows_the_server is False
-    assert all(breaker.take(0.0) for _ in range(5))
+    assert all(breaker.take(PROBE, 0.0) for _ in range(5))
 
 
 def test_a_new_pause_is_none() -> None:
@@ -136,14 +147,55 @@ def test_a_new_pause_is_none() -> None:
     assert pause.because == "first"
 
 
-def test_an_attempt_that_began_with_a_cut_is_a_new_one() -> None:
-    """Only what began before it says nothing new."""
+def test_refusals_are_counted_by_bad_moments() -> None:
+    """What was under way in one is no news; an answer takes one back, and there are never fewer."""
+    pause = Pause()
+    news = [pause.refuse(started=started, now=1.0) for started in (0.0, 0.5, 1.0)]
+    assert (news, pause.refusals) == ([True, False, False], 1)
+    assert pause.refuse(started=1.1, now=2.0)
+    assert not pause.refuse(started=2.0, now=3.0)
+    assert pause.refusals == 2
+    for left in (1, 0, 0):
+        pause.relent()
+        assert pause.refusals == left
+
+
+def test_an_attempt_that_began_after_a_cut_is_a_new_one() -> None:
+    """What was under way in its moment says nothing new."""
     limit = AdaptiveLimit(8)
     for _ in range(4):
         limit.grow()
     limit.cut(0.5, started=0.0, now=1.0)
     limit.cut(0.5, started=1.0, now=2.0)
+    assert limit.value == 4.0
+    limit.cut(0.5, started=1.1, now=2.0)
     assert limit.value == 2.0
+
+
+def test_how_the_limit_comes_back() -> None:
+    """To a little below where it was cut at once, and slowly from there on."""
+    limit = AdaptiveLimit(8)
+    limit.cut(0.5, started=1.0, now=2.0)  # of 4, on the way up: it takes no more than 2
+    limit.grow()
+    assert limit.value == pytest.approx(2.1)
+    limit = AdaptiveLimit(8)
+    limit.cut(0.5, started=1.0, now=2.0)
+    limit.cut(0.5, started=3.0, now=4.0)  # at its knee: 1.8 is below what was too much
+    limit.grow()
+    assert limit.value == pytest.approx(2.0)
+    limit.grow()
+    assert limit.value == pytest.approx(2.1)
+
+
+@pytest.mark.anyio
+async def test_whoever_is_cancelled_takes_no_place() -> None:
+    """Not even one that is free: nobody would send on it."""
+    concurrency = Concurrency(4)
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        await concurrency.places.take()
+    assert scope.cancelled_caught
+    assert concurrency.places.taken == 0
 
 
 def test_how_long_others_are_told() -> None:
@@ -166,8 +218,8 @@ async def test_what_a_pace_tells_of_its_breaker() -> None:
     breaker = told(breaker_of(in_a_row=1, probes=1), "-")
     paced = pace_of(breaker)
     assert (paced.holds, paced.is_exhausted, paced.knows_the_server) == (True, False, True)
-    assert breaker.take(5.0)
-    told(breaker, "-", now=5.0)
+    assert breaker.take(PROBE, 5.0)
+    told(breaker, "-", now=5.0, who=PROBE)
     assert paced.is_exhausted is True
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -88,14 +89,20 @@ async def test_a_server_that_never_answers_stops_the_run_early() -> None:
     assert report.stopped == "none of the first 5 messages got an answer from the server"
 
 
-async def test_max_failures_stops_the_run() -> None:
-    """After so many messages that were not accepted."""
+async def test_max_failures_stops_the_run(caplog: pytest.LogCaptureFixture) -> None:
+    """After so many messages that were not accepted; the log says so, with the reason's word."""
+    caplog.set_level(logging.INFO, "multiwhats_async")
     vendor = Vendor()
     vendor.always = lambda _, count: answer(422) if count % 2 else None
     async with vendor.client(max_concurrency=1) as client:
         report = await client.send_many(messages(50), max_failures=3)
     assert (report.rejected, report.accepted, report.not_sent) == (3, 2, 45)
     assert report.stopped == "3 messages failed (max_failures=3)"
+    (record,) = caplog.records
+    assert (report.stopped in record.getMessage(), vars(record)["stopped_by"]) == (
+        True,
+        "max_failures",
+    )
 
 
 @pytest.mark.parametrize("cost", [1, 3])

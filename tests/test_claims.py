@@ -148,7 +148,7 @@ async def test_an_intent_that_cannot_be_recorded(error: LedgerError, words: str)
     async with delivering(vendor) as (deliverer, pace):
         with pytest.raises(type(error)):
             await deliverer.deliver(place.message, claim=place, record=told.append)
-        assert pace.concurrency.limiter.borrowed_tokens == 0
+        assert pace.concurrency.places.taken == 0
     (outcome,) = told
     assert (outcome.certainty, vendor.total) == (Certainty.NOT_SENT, 0)
     assert str(outcome.error).endswith(f"was not sent: {words}")
@@ -161,7 +161,7 @@ async def test_a_stop_that_comes_while_the_intent_is_recorded() -> None:
         with anyio.CancelScope() as scope:
             place = Place(scope.cancel)
             await deliverer.deliver(place.message, claim=place, record=told.append)
-        assert pace.concurrency.limiter.borrowed_tokens == 0
+        assert pace.concurrency.places.taken == 0
     assert (told[0].certainty, vendor.total) == (Certainty.NOT_SENT, 0)
 
 
@@ -174,24 +174,24 @@ async def test_an_intent_that_takes_too_long_for_the_deadline() -> None:
         deliverer._deadline = 10.0
         deliverer._clock = lambda: clock[0]
         outcome = await deliverer.deliver(place.message, claim=place)
-        assert pace.concurrency.limiter.borrowed_tokens == 0
+        assert pace.concurrency.places.taken == 0
     assert "its deadline leaves no time" in str(outcome.error)
     assert vendor.total == 0
 
 
 async def test_later_is_told_to_the_others_once_and_nothing_else_is() -> None:
-    """What the server asked for, with the jitter; before this message tries again."""
+    """What the server asked for, with a tenth of jitter; before this message tries again."""
     vendor, limiter = Vendor(), Limiter()
     vendor.script[TO] = [answer(429, headers={"retry-after": "7"}), REFUSED]
     async with delivering(vendor, limiter=limiter) as (deliverer, _):
         held: list[int] = []
         vendor.always = lambda *_: held.append(len(limiter.holds))  # type: ignore[func-returns-value]  # None: the record
         await deliverer.deliver(message())
-    assert (limiter.holds, held) == ([7.5], [1])
+    assert (limiter.holds, held) == ([7.35], [1])
     vendor.script[TO] = [REFUSED, answer(422)]
     async with delivering(vendor, limiter=limiter) as (deliverer, _):
         await deliverer.deliver(message())
-    assert limiter.holds == [7.5]
+    assert limiter.holds == [7.35]
 
 
 async def test_without_a_slot_the_place_is_given_back() -> None:
@@ -199,7 +199,7 @@ async def test_without_a_slot_the_place_is_given_back() -> None:
     vendor, limiter = Vendor(), Limiter(RateError("no slot"))
     async with delivering(vendor, limiter=limiter) as (deliverer, pace):
         outcome = await deliverer.deliver(message())
-        assert pace.concurrency.limiter.borrowed_tokens == 0
+        assert pace.concurrency.places.taken == 0
         assert pace.without_rate is limiter.error
     assert (outcome.certainty, vendor.total) == (Certainty.NOT_SENT, 0)
     assert outcome.error is not None
@@ -209,8 +209,8 @@ async def test_without_a_slot_the_place_is_given_back() -> None:
 def open_breaker() -> BreakerState:
     """Return a breaker that is open, and may be probed at once."""
     breaker = BreakerState(Breaker(in_a_row=1, pause=1.0))
-    breaker.note(answered=True, now=-10.0)
-    breaker.note(answered=False, now=-10.0)
+    breaker.note(None, answered=True, now=-10.0)
+    breaker.note(None, answered=False, now=-10.0)
     return breaker
 
 
@@ -218,12 +218,24 @@ def open_breaker() -> BreakerState:
 async def test_which_answers_open_the_breaker(status: int, *, holds: bool) -> None:
     """Those that do not speak of the message: 500 is the first."""
     vendor, breaker = Vendor(), BreakerState(Breaker(in_a_row=1))
-    breaker.note(answered=True, now=0.0)
+    breaker.note(None, answered=True, now=0.0)
     if status != 200:
         vendor.script[TO] = [answer(status)]
     async with delivering(vendor, breaker=breaker) as (deliverer, pace):
         await deliverer.deliver(message())
         assert pace.holds is holds
+
+
+@pytest.mark.parametrize(("status", "refusals"), [(500, 0), (502, 0), (503, 1), (504, 0)])
+async def test_which_answers_without_a_time_slow_all_down(status: int, refusals: int) -> None:
+    """A 503 says that there is too much to do; the others say nothing of the kind."""
+    vendor = Vendor()
+    vendor.script[TO] = [answer(status)]
+    async with delivering(vendor) as (deliverer, pace):
+        outcome = await deliverer.deliver(message())
+        assert pace.pause.refusals == refusals
+        assert (pace.pause.remaining(anyio.current_time()) > 0) is bool(refusals)
+    assert (outcome.certainty, vendor.total) == (Certainty.UNKNOWN, 1)
 
 
 async def test_a_probe_that_is_not_made_is_given_back() -> None:

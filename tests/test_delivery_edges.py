@@ -1,16 +1,22 @@
 """The edges of one delivery: times, the budget's tokens, and where each decision turns."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import anyio
+import anyio.lowlevel
+import attrs
 import httpx
 import pytest
+from test_claims import delivering
 from test_delivery import LOST, REFUSED, TO, Listener
 from vendor import SENDER, Vendor, answer, message
 
-from multiwhats_async import Certainty, RetryPolicy
-from multiwhats_async._delivery import HOOK_SECONDS, LEAST_SECONDS
+from multiwhats_async import Breaker, Certainty, Outcome, RetryPolicy
+from multiwhats_async._delivery import HOOK_SECONDS, LEAST_SECONDS, settle
+from multiwhats_async._evidence import Evidence, Failure, Silence
+from multiwhats_async._pacing import BreakerState
+from multiwhats_async.options import Timeouts
 
 pytestmark = pytest.mark.anyio
 
@@ -48,6 +54,42 @@ async def test_what_a_hook_is_told_of_a_retry() -> None:
     assert [each.elapsed for each in listener.retries] == pytest.approx([0.0, 3.0], abs=0.01)
     assert [each.delay for each in listener.retries] == [3.0, 3.0]
     assert outcome.elapsed == pytest.approx(6.0, abs=0.01)
+
+
+async def test_a_hook_has_all_its_time() -> None:
+    """Nobody cuts it off, unless its call was cancelled: then it has some seconds."""
+    told: list[str] = []
+
+    class Slow:
+        async def on_outcome(self, outcome: Outcome) -> None:
+            await anyio.sleep(2 * HOOK_SECONDS)
+            told.append(outcome.key)
+
+    async with Vendor().client(hooks=[Slow()]) as client:
+        outcome = await client.deliver(message())
+        assert told == [outcome.key]
+        began = anyio.current_time()
+        with anyio.CancelScope() as scope:
+            scope.cancel()
+            await client.deliver(message())
+    assert told == [outcome.key]
+    assert anyio.current_time() - began == pytest.approx(HOOK_SECONDS, abs=0.01)
+
+
+async def test_what_a_users_function_comes_to() -> None:
+    """Its answer, or its own error as it was raised."""
+
+    async def answered() -> str:
+        await anyio.lowlevel.checkpoint()
+        return "yes"
+
+    async def raised() -> str:
+        await anyio.lowlevel.checkpoint()
+        raise KeyError("no")
+
+    assert [await settle("plain"), await settle(answered())] == ["plain", "yes"]
+    with pytest.raises(KeyError, match="no"):
+        await settle(raised())
 
 
 async def test_an_accepted_message_gives_a_token_back() -> None:
@@ -97,6 +139,21 @@ async def test_a_deadline_counts_from_the_message_on() -> None:
     assert outcome.elapsed == pytest.approx(3.0, abs=0.01)
 
 
+async def test_a_deadline_ends_the_wait_for_a_place() -> None:
+    """At its time, though the others keep theirs for longer; nothing is sent afterwards."""
+    vendor = Vendor(latency=20)
+    async with vendor.client(max_concurrency=1) as client:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(client.deliver, message(1))
+            await anyio.wait_all_tasks_blocked()
+            outcome = await client.deliver(message(), deadline=3.0)
+            assert outcome.elapsed == pytest.approx(3.0, abs=0.01)
+        assert (outcome.certainty, outcome.attempts) == (Certainty.NOT_SENT, 0)
+        assert outcome.error is not None
+        assert "its deadline leaves no time" in str(outcome.error)
+    assert vendor.total == 1
+
+
 async def test_a_short_deadline_leaves_room_for_an_attempt() -> None:
     """Half of it is enough for one to begin, and less is not."""
     vendor = Vendor()
@@ -143,3 +200,75 @@ async def test_a_refusal_pauses_nobody() -> None:
         for _ in range(4):
             await client.deliver(message())
     assert vendor.times[-1] - vendor.times[0] == pytest.approx(0.0, abs=0.01)
+
+
+@attrs.define(eq=False)
+class Watch:
+    """A flight that notes its interruption."""
+
+    interrupt: Callable[[], None]
+    evidence: Evidence = attrs.field(factory=Evidence)
+    result: Silence | None = None
+
+
+class Scripted:
+    """An exchange that comes to the same failure each time; or waits until it is interrupted."""
+
+    def __init__(self, cause: str | None) -> None:
+        self._cause = cause
+        self.posts = 0
+        self.interrupted = anyio.Event()
+
+    def flight(self) -> Any:
+        return Watch(self.interrupted.set)
+
+    async def post(self, _: bytes, *, timeouts: Timeouts, flight: Any) -> None:
+        self.posts += 1
+        if self._cause is None:
+            with anyio.move_on_after(timeouts.attempt, shield=True):
+                await self.interrupted.wait()
+        failure = Failure(cause=self._cause or "Cancelled", text="", before_writing=True)
+        flight.result = Silence(failure=failure, certainty=Certainty.NOT_SENT)
+
+
+@pytest.mark.parametrize(("cause", "posts"), [("SSLCertVerificationError", 1), ("SSLError", 4)])
+async def test_a_refused_certificate_is_not_tried_again(cause: str, posts: int) -> None:
+    """It will be the same one; other trouble before anything is written may go by."""
+    exchange = Scripted(cause)
+    async with delivering(Vendor()) as (deliverer, _):
+        deliverer._exchange = exchange
+        outcome = await deliverer.deliver(message())
+    assert (outcome.certainty, outcome.attempts) == (Certainty.NOT_SENT, posts)
+    assert exchange.posts == posts
+
+
+async def test_a_call_that_is_cancelled_interrupts_its_attempt() -> None:
+    """So that one of which nothing was written ends at once."""
+    exchange, told = Scripted(None), list[Outcome]()
+    async with delivering(Vendor()) as (deliverer, _):
+        deliverer._exchange = exchange
+        began = anyio.current_time()
+        with anyio.move_on_after(2.0):
+            await deliverer.deliver(message(), record=told.append)
+    assert exchange.interrupted.is_set()
+    assert anyio.current_time() - began == pytest.approx(2.0, abs=0.01)
+    assert [each.certainty for each in told] == [Certainty.NOT_SENT]
+
+
+@pytest.mark.parametrize("knows_the_server", [False, True])
+async def test_a_run_without_tokens(*, knows_the_server: bool) -> None:
+    """It sends later what it has no token for now; to a server that never answered, not at all."""
+    vendor = Vendor()
+    vendor.script[TO] = [REFUSED, REFUSED]
+    policy = RetryPolicy(budget=5, budget_cost=5, budget_return=0, throttled_cap=40.0)
+    breaker = BreakerState(Breaker())
+    if knows_the_server:
+        breaker.note(None, answered=True, now=0.0)
+    async with delivering(vendor, policy=policy, breaker=breaker) as (deliverer, _):
+        deliverer._patient = True
+        outcome = await deliverer.deliver(message())
+    if knows_the_server:
+        assert (outcome.certainty, outcome.attempts) == (Certainty.ACCEPTED, 3)
+        assert vendor.times[2] - vendor.times[1] == pytest.approx(20.0, abs=0.01)
+    else:
+        assert (outcome.certainty, outcome.attempts) == (Certainty.NOT_SENT, 2)

@@ -24,12 +24,8 @@ from multiwhats_async.testing import MultiWhatsKit
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "docs" / "examples"
-PAGES = [
-    ROOT / "README.md",
-    ROOT / "README.tr.md",
-    ROOT / "SECURITY.md",
-    *sorted((ROOT / "docs").rglob("*.md")),
-]
+TOP = ("README.md", "README.tr.md", "SECURITY.md", "CONTRIBUTING.md")
+PAGES = [*(ROOT / name for name in TOP), *sorted((ROOT / "docs").rglob("*.md"))]
 README = (ROOT / "README.md").read_text("utf-8")
 SHOWN = re.compile(
     r"<!-- docs/examples/(?P<name>\S+) -->\n```(?:python|toml)\n(?P<code>.*?)```", re.DOTALL

@@ -100,3 +100,13 @@ async def test_the_watcher_hears_of_every_event() -> None:
 def test_a_failure_proves_nothing_unless_it_says_so() -> None:
     """What an error is silent about counts as written."""
     assert weigh(Evidence(), Failure(cause="Error", text="")) is Certainty.UNKNOWN
+
+
+def test_writing_that_has_begun_counts_as_written() -> None:
+    """Our own transport says so before the first byte: whatever follows, it may have left."""
+    evidence = Evidence()
+    evidence.traced = True
+    assert certainty(evidence) is Certainty.NOT_SENT
+    evidence.begin_writing()
+    evidence.head_failed = True
+    assert (evidence.may_have_left, certainty(evidence)) == (True, Certainty.UNKNOWN)

@@ -33,7 +33,9 @@ async def test_items_come_in_order_and_to_the_last() -> None:
     handover = Handover[int](2)
     async with anyio.create_task_group() as tasks:
         await put_all(handover, tasks, 1, 2, 3, 4)
-        assert [await handover.take() for _ in range(4)] == [1, 2, 3, 4]
+        for item in (1, 2, 3, 4):
+            assert await handover.take() == item
+            await anyio.wait_all_tasks_blocked()  # of two let in at once either may go first
         await put_all(handover, tasks, 5)
     handover.end()
     assert await taken(handover) == [5]
@@ -108,6 +110,17 @@ async def test_asyncios_own_cancellation_loses_no_item(anyio_backend: str) -> No
     reader.cancel()
     with pytest.raises(asyncio.CancelledError):
         await reader
+    assert await handover.take() == 1
+
+
+async def test_a_reader_that_is_cancelled_takes_nothing() -> None:
+    """Not even what is there already: nobody would tell of it any more."""
+    handover = Handover[int](1)
+    await handover.put(1)
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        await handover.take()
+    assert scope.cancelled_caught
     assert await handover.take() == 1
 
 

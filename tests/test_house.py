@@ -5,7 +5,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
-from importlib import metadata
+from importlib import import_module, metadata
 from pathlib import Path
 
 import pytest
@@ -122,6 +122,27 @@ def test_a_checker_and_python_find_a_name_in_the_same_place() -> None:
     assert {*read, "__version__"} == PUBLIC
 
 
+def test_every_public_name_has_its_types_checked() -> None:
+    """``nox -s types`` reads these files with mypy and pyright; nothing of the face is left out."""
+    used = {
+        node.id
+        for path in (ROOT / "tests" / "typing").glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Name)
+    }
+    modules = (
+        "menus",
+        "replies",
+        "testing",
+        "integrations.opentelemetry",
+        "integrations.prometheus",
+    )
+    public = PUBLIC.union(
+        *(import_module(f"multiwhats_async.{module}").__all__ for module in modules)
+    )
+    assert {name for name in public - used if not name.isupper()} == set()
+
+
 def test_importing_the_package_imports_no_client() -> None:
     """Who asks for no name waits for nothing."""
     loaded = in_a_new_process("import sys, multiwhats_async; print(*sys.modules)").split()
@@ -136,7 +157,7 @@ def test_the_public_names_import_nothing_optional() -> None:
     ).split()
     assert "httpx" in loaded
     optional = {"click", "rich", "starlette", "uvicorn", "trio", "httptools", "openpyxl"}
-    optional |= {"psycopg", "coredis", "pgqueuer", "streaq", "prometheus_client"}
+    optional |= {"psycopg", "coredis", "pgqueuer", "streaq", "prometheus_client", "opentelemetry"}
     optional |= {"aiohttp", "fastapi", "litestar", "pytest"}
     # httpcore imports trio where it is installed; nothing of ours does.
     assert optional.intersection(loaded) <= {"trio"} | ({"click", "rich"} & httpx_brings())
@@ -197,9 +218,10 @@ def test_the_module_runs_as_a_program() -> None:
     assert done.stdout == f"multiwhats {multiwhats_async.__version__}\n"
 
 
-def test_seen_keys_tell_new_from_old() -> None:
-    """By their whole text."""
-    seen = SeenKeys()
+@pytest.mark.parametrize("few", [0, 2, 100])
+def test_seen_keys_tell_new_from_old(few: int) -> None:
+    """By their whole text, also once they have moved into a database."""
+    seen = SeenKeys(few)
     assert [seen.add(key) for key in ("a", "b", "a", "ğ", "Ğ", "b")] == [
         True,
         True,

@@ -289,7 +289,7 @@ async def test_the_place_of_a_cancelled_waiter_is_given_back() -> None:
     pause.extend(anyio.current_time() + 30, "429")
     with anyio.move_on_after(1):
         await paces.acquire("one", "a")
-    assert paces.concurrency.limiter.borrowed_tokens == 0
+    assert paces.concurrency.places.taken == 0
     await checkpoint()
 
 
@@ -302,7 +302,7 @@ async def test_results_steer_the_number_of_places() -> None:
         for _ in range(36 if "answered" in result else 1):
             await anyio.sleep(1)
             paces.note("one", started=anyio.current_time(), **fields)
-        tokens.append(paces.concurrency.limiter.total_tokens)
+        tokens.append(paces.concurrency.places.total)
     assert tokens == [40, 20, 18, 18]
 
 
@@ -316,7 +316,7 @@ async def test_a_released_probe_wakes_the_others() -> None:
         tasks.start_soon(paces.acquire, "second", "a")
         await anyio.sleep(1)
         paces.release("probe")
-    assert paces.concurrency.limiter.borrowed_tokens == 1
+    assert paces.concurrency.places.taken == 1
 
 
 def cut_at_100() -> AdaptiveLimit:

@@ -9,7 +9,7 @@ from typing import Any
 
 import cattrs
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from vendor import RECIPIENT, REQUEST, RESPONSE, SENDER, record_for
 
@@ -23,6 +23,7 @@ from multiwhats_async import (
     configure_converter,
     make_converter,
 )
+from multiwhats_async._converter import MOST_SHAPES, _Lenient
 from multiwhats_async._evidence import Answer, Failure, Silence
 from multiwhats_async._wire import (
     MAX_BODY,
@@ -436,6 +437,41 @@ def test_a_bomb_a_cut_or_an_unknown_encoding_is_refused(body: bytes, name: str) 
     """A kilobyte must not become a gigabyte."""
     with pytest.raises(ValueError, match=r"gzip|encoding"):
         decode_body(body, name)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from([*RESPONSE, "new_field"]),
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.floats()
+        | st.text()
+        | st.just("2023-04-26")
+        | st.lists(st.just(RESPONSE["targets"][0]) | st.integers(), max_size=2)
+        | st.just(RESPONSE["extra_data"]),
+        max_size=6,
+    )
+)
+@example({"targets": None})
+def test_a_record_of_a_known_shape_is_read_as_any_other(changes: dict[str, Any]) -> None:
+    """The second of two that look alike takes a shorter way to the same receipt."""
+    whole = _Lenient(make_converter(), MessageReceipt)
+    record = RESPONSE | changes
+    first, second = whole(record, None), whole(record, None)
+    assert repr(first) == repr(second) == repr(whole._one_by_one(record))
+    assert repr((first.extra, first.raw)) == repr((second.extra, second.raw))
+
+
+def test_of_many_shapes_some_are_remembered() -> None:
+    """A server that invents new ones fills no memory, and loses no record."""
+    whole = _Lenient(make_converter(), MessageReceipt)
+    names = [name for name in RESPONSE if name.endswith("_count")]
+    for number in range(4 ** len(names)):
+        told = [(1, "1", None, 1.0)[number // 4**place % 4] for place in range(len(names))]
+        receipt = whole(RESPONSE | dict(zip(names, told, strict=True)), None)
+        assert receipt.sent_count in (1, None)
+    assert len(whole._shapes) == MOST_SHAPES
 
 
 def test_json_errors_are_value_errors_only() -> None:

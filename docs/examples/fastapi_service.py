@@ -3,7 +3,7 @@ from collections.abc import Callable
 
 from fastapi import FastAPI, HTTPException
 
-from multiwhats_async import AsyncMultiWhats, ButtonMessage, Certainty, InvalidMessageError
+from multiwhats_async import AsyncMultiWhats, ButtonMessage, InvalidMessageError
 from multiwhats_async.integrations.fastapi import Client, lifespan, reply_router
 from multiwhats_async.replies import Reply
 
@@ -11,13 +11,10 @@ ANSWERS = {"👍 Yes": "See you at 10:00!", "⛔ No": "Another time, then."}
 
 
 async def on_reply(reply: Reply, client: AsyncMultiWhats) -> None:
-    text = ANSWERS.get(reply.label)
-    if text is None:  # the thanks for an answer: the conversation ends here
-        return
-    answer = ButtonMessage(reply.sender, text, ["🙏 Thank you"], sender=reply.recipient)
-    outcome = await client.deliver(answer)
-    if outcome.error is not None and outcome.certainty is Certainty.NOT_SENT:
-        raise outcome.error  # answered with 500, so the tap is taken again when it is pushed again
+    if reply.label in ANSWERS:  # else it is the thanks for an answer: the conversation ends here
+        await client.send_button_message(
+            reply.sender, ANSWERS[reply.label], ["🙏 Thank you"], sender=reply.recipient
+        )
 
 
 def create_app(make_client: Callable[[], AsyncMultiWhats] = AsyncMultiWhats) -> FastAPI:

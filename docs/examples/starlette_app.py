@@ -12,7 +12,7 @@ from multiwhats_async.replies import Reply
 
 async def on_reply(reply: Reply, client: AsyncMultiWhats) -> None:
     if reply.label == "👍 Yes":
-        await client.deliver(ButtonMessage(reply.sender, "See you at 10:00!", ["🙏 Thank you"]))
+        await client.send_button_message(reply.sender, "See you at 10:00!", ["🙏 Thank you"])
 
 
 async def ask(request: Request) -> Response:

@@ -46,7 +46,7 @@ async def test_an_answer_that_may_have_gone_out_is_not_sent_again(
         multiwhats.fail_next("webhook_duplicate")
         multiwhats.tap(multiwhats.last, "👍 Yes")
         answers = await multiwhats.deliver_to(app, REPLIES)
-    assert [answer.json()["status"] for answer in answers] == ["accepted", "duplicate"]
+    assert [answer.json()["status"] for answer in answers] == ["unknown", "duplicate"]
     multiwhats.assert_sent(text="See you at 10:00!", times=1)
 
 

@@ -186,8 +186,7 @@ class DirectExchange:
 
     async def post(self, body: bytes, *, timeouts: Timeouts, flight: InFlight) -> Answer | Silence:
         """POST a body once; return what is known of it. Lower-layer errors come back as data."""
-        flight.result = await self._post(body, timeouts, flight)
-        return flight.result
+        return flight.finish(await self._post(body, timeouts, flight))
 
     async def _post(self, body: bytes, timeouts: Timeouts, flight: InFlight) -> Answer | Silence:
         answer = self._origin.new_answer()

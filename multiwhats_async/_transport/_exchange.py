@@ -93,8 +93,7 @@ class HttpxExchange:
 
     async def post(self, body: bytes, *, timeouts: Timeouts, flight: InFlight) -> Answer | Silence:
         """POST a body once; return what is known of it. Lower-layer errors come back as data."""
-        flight.result = await self._post(body, timeouts, flight)
-        return flight.result
+        return flight.finish(await self._post(body, timeouts, flight))
 
     async def _post(self, body: bytes, timeouts: Timeouts, flight: InFlight) -> Answer | Silence:
         collected = _Collected()

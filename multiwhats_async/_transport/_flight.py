@@ -24,6 +24,12 @@ class InFlight:
         if self.abandoned:
             scope.cancel()
 
+    def finish(self, result: Answer | Silence) -> Answer | Silence:
+        """Keep what it came to, and nothing that leads back here: no cycle is to be collected."""
+        self.result = result
+        self._scope = self.evidence.watcher = None
+        return result
+
     def interrupt(self) -> None:
         """End the attempt if it provably has not written anything; else let it finish."""
         self._interrupted = True

@@ -17,8 +17,8 @@ from ._port import OutOfTimeError, Request, is_readable
 class AsyncioConnection(asyncio.Protocol):
     """One connection on asyncio.
 
-    An attempt has one timer: when it rings, it looks which of the deadlines has passed, and is
-    set anew where none has.
+    It has one timer for all its attempts: when that rings, it looks whether a deadline has passed,
+    and is set anew where an attempt goes on. A message costs none.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -32,6 +32,7 @@ class AsyncioConnection(asyncio.Protocol):
         self._since = 0.0
         self._writing = False
         self._gone = False
+        self._timer: asyncio.TimerHandle | None = None
 
     # --- what the loop calls ------------------------------------------------------------------
 
@@ -66,6 +67,7 @@ class AsyncioConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Take the end of the connection."""
         self._gone = True
+        self._stop_timer()
         if self._answer is None:
             return
         if exc is None:
@@ -125,17 +127,25 @@ class AsyncioConnection(asyncio.Protocol):
         try:
             await waiter
         finally:
-            self._timer.cancel()
             self._answer = None
 
     def close(self) -> None:
         """Drop it at once, without a word to the server."""
         self._gone = True
+        self._stop_timer()
         self._transport.abort()
 
     def _set_timer(self) -> None:
-        """Have the first of the deadlines looked at."""
-        self._timer = self._loop.call_at(min(self._end, self._limit), self._look)
+        """Have the first of the deadlines looked at; a timer that rings before will do."""
+        when = min(self._end, self._limit)
+        if self._timer is None or self._timer.when() > when:
+            self._stop_timer()
+            self._timer = self._loop.call_at(when, self._look)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     @property
     def _limit(self) -> float:
@@ -145,6 +155,9 @@ class AsyncioConnection(asyncio.Protocol):
 
     def _look(self) -> None:
         """End the attempt if one of its deadlines has passed."""
+        self._timer = None
+        if self._answer is None:
+            return
         now = self._loop.time()
         if now >= self._end:
             self._finish(OutOfTimeError())

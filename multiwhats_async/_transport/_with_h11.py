@@ -50,6 +50,11 @@ class H11Answer(IncomingAnswer):
             # h11 counts what is incomplete; a head may come whole.
             if sum(len(name) + len(value) for name, value in self.headers) > MAX_HEAD:
                 raise h11.RemoteProtocolError("the head of the answer is too long")
+            if event.http_version not in (b"1.1", b"1.0"):
+                raise h11.RemoteProtocolError("the server speaks another protocol")
+            # h11 would heed one of the two; what another has heeded may lie behind the answer.
+            if self.header(b"transfer-encoding") and self.header(b"content-length") is not None:
+                raise h11.RemoteProtocolError("an answer with two lengths")
             self.status = event.status_code
         elif isinstance(event, h11.EndOfMessage):
             self.complete = True

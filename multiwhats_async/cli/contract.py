@@ -37,8 +37,8 @@ def command(
     """See whether the vendor does what is documented and assumed.
 
     Sends ONE message to your own number, which costs a credit, and compares the answer. Then asks
-    what costs nothing and reaches nobody: requests without a recipient. Shows first what it will
-    do, and asks. The exit code is 1 where something differs or could not be found out.
+    what has nothing to charge for and reaches nobody: requests without a recipient. Shows first
+    what it will do, and asks. The exit code is 1 where something differs or could not be found out.
     """
     chosen = account_of(**account)
     sender = chosen.sender
@@ -68,7 +68,7 @@ def _announce(sender: str, to: str, base_url: str) -> None:
     numbers = f"from {mask_number(sender)} to {mask_number(to)}"
     lines = [
         f"1 message {numbers} through {urlsplit(base_url).netloc}. It costs a credit.",
-        "Then, free of charge and without a recipient, so that they reach nobody:",
+        "Then, without a recipient, so that they reach nobody and have nothing to charge for:",
         *(f"  {probe.what}" for probe in PROBES),
     ]
     for line in lines:

@@ -4,7 +4,6 @@ The extra ``worker``. Counts only: no number, no text, no name of a campaign.
 """
 
 import re
-from collections import Counter
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from ipaddress import ip_address
@@ -17,10 +16,9 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 from prometheus_client import CollectorRegistry, make_wsgi_app
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from .._certainty import Certainty
 from ..errors import ConfigurationError
-from ..outcomes import Outcome
 from ._engine import Activity
+from .prometheus import PrometheusHooks
 
 STALE_AFTER: Final = 30.0
 """Seconds since the reconciler last succeeded after which a worker is not well: six passes."""
@@ -32,7 +30,7 @@ _PLACE: Final = re.compile(r"(?:\[(?P<six>[^\]]+)\]|(?P<host>[^:\[\]]*)):(?P<por
 _MAX_PORT: Final = 65535
 
 
-class Metrics:
+class Metrics(PrometheusHooks):
     """Counts what becomes of the messages of a worker: a hook of its client.
 
     Args:
@@ -40,25 +38,14 @@ class Metrics:
     """
 
     def __init__(self, activity: Activity) -> None:
+        super().__init__()
         self.registry = CollectorRegistry()
         self._activity = activity
-        self._messages = Counter[Certainty]()
         self.registry.register(self)
-
-    def on_outcome(self, outcome: Outcome) -> None:
-        """Count a message."""
-        self._messages[outcome.certainty] += 1
 
     def collect(self) -> Iterable[Metric]:
         """Return what is read off at the moment: prometheus_client calls this."""
-        messages = CounterMetricFamily(
-            "multiwhats_messages",
-            "Messages by what became of them; not_sent ones are tried again.",
-            labels=["certainty"],
-        )
-        for certainty in Certainty:
-            messages.add_metric([certainty.value], self._messages[certainty])
-        yield messages
+        yield from super().collect()
         now = self._activity
         chunks = CounterMetricFamily(
             "multiwhats_chunks", "Chunks that a worker has done with.", labels=["result"]

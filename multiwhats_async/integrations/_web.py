@@ -2,11 +2,11 @@
 
 from collections.abc import AsyncIterable, Awaitable, Callable
 from contextvars import ContextVar
-from typing import Any, Final
+from typing import Any, Final, Required, TypedDict
 
 from ..client import AsyncMultiWhats
 from ..errors import ConfigurationError
-from ..replies import MAX_REPLY_BYTES, AssumedItemId, Reply, ReplyHandler, ReplyResponse
+from ..replies import AssumedItemId, Reply, ReplyHandler, ReplyResponse
 
 STATE: Final = "multiwhats"
 """The name of the client in an application's state."""
@@ -14,7 +14,25 @@ STATE: Final = "multiwhats"
 JSON: Final = "application/json"
 
 MakeClient = Callable[[], AsyncMultiWhats]
+Adapt = Callable[[Any], Any]
 OnReply = Callable[[Reply, AsyncMultiWhats], Awaitable[object] | object]
+
+
+class ReplyOptions(TypedDict, total=False):
+    """How pushed choices are taken; as the arguments of :class:`ReplyHandler`.
+
+    Attributes:
+        token: The secret in the address; None takes deliveries from anybody.
+        assumed_item_id: What ``selectedItemId`` holds: ``"label"``, ``"index_from_0"`` or
+            ``"index_from_1"``. The vendor does not document it.
+        adapt: For a payload of another shape.
+        max_body: Bytes that are read at the most.
+    """
+
+    token: Required[str | None]
+    assumed_item_id: Required[AssumedItemId | str]
+    adapt: Adapt | None
+    max_body: int
 
 
 class ReplyDoor:
@@ -22,30 +40,13 @@ class ReplyDoor:
 
     Args:
         on_reply: Your code, sync or async.
-        token: The secret that comes with each delivery; see :class:`ReplyHandler`.
-        assumed_item_id: What ``selectedItemId`` holds; see :class:`ReplyHandler`.
-        adapt: For a payload of another shape; see :class:`ReplyHandler`.
-        max_body: Bytes that are read at the most.
+        options: How they are taken.
     """
 
-    def __init__(
-        self,
-        on_reply: OnReply,
-        *,
-        token: str | None,
-        assumed_item_id: AssumedItemId | str,
-        adapt: Callable[[Any], Any] | None = None,
-        max_body: int = MAX_REPLY_BYTES,
-    ) -> None:
+    def __init__(self, on_reply: OnReply, options: ReplyOptions) -> None:
         self._on_reply = on_reply
         self._client: ContextVar[AsyncMultiWhats] = ContextVar("client of this delivery")
-        self._handler = ReplyHandler(
-            self._hand_over,
-            token=token,
-            assumed_item_id=assumed_item_id,
-            adapt=adapt,
-            max_body=max_body,
-        )
+        self._handler = ReplyHandler(self._hand_over, **options)
 
     async def take(
         self, client: AsyncMultiWhats, chunks: AsyncIterable[bytes], token: str | None
@@ -72,14 +73,15 @@ def found(client: object) -> AsyncMultiWhats:
     )
 
 
-def missing(error: ModuleNotFoundError, extra: str) -> ImportError:
+def missing(error: ModuleNotFoundError, extra: str, *, package: str | None = None) -> ImportError:
     """Return what an import of a framework's module raises: which extra to install.
 
     Args:
         error: What the import raised.
-        extra: The extra, which has the name of the framework's package.
+        extra: The extra, which has the name of the module.
+        package: The framework's package; None is of the extra's name.
     """
-    if (error.name or "").partition(".")[0] != extra:
+    if (error.name or "").partition(".")[0] != (package or extra):
         return error
-    text = f"multiwhats_async.integrations.{extra} needs {extra}"
+    text = f"multiwhats_async.integrations.{extra} needs {package or extra}"
     return ImportError(f"{text}: pip install 'multiwhats-async[{extra}]'", name=error.name)

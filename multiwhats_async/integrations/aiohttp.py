@@ -16,11 +16,10 @@ The extra ``aiohttp``::
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, Final
+from typing import Final, Unpack
 
 from ..client import AsyncMultiWhats
-from ..replies import MAX_REPLY_BYTES, AssumedItemId
-from ._web import JSON, STATE, MakeClient, OnReply, ReplyDoor, found, missing
+from ._web import JSON, STATE, MakeClient, OnReply, ReplyDoor, ReplyOptions, found, missing
 
 try:
     from aiohttp import web
@@ -56,12 +55,7 @@ def client_context(
 
 
 def reply_handler(
-    on_reply: OnReply,
-    *,
-    token: str | None,
-    assumed_item_id: AssumedItemId | str,
-    adapt: Callable[[Any], Any] | None = None,
-    max_body: int = MAX_REPLY_BYTES,
+    on_reply: OnReply, **options: Unpack[ReplyOptions]
 ) -> Callable[[web.Request], Awaitable[web.Response]]:
     """Return a handler for the path to which customers' choices are pushed: ``POST …?token=…``.
 
@@ -70,19 +64,16 @@ def reply_handler(
     Args:
         on_reply: Your code, sync or async: gets the :class:`~multiwhats_async.replies.Reply` and
             the application's client. Where it raises, the choice is taken again when it is pushed
-            again; so raise for a message that is ``not_sent``, never for one that is ``unknown``.
-        token: The secret in the address; None takes deliveries from anybody.
-        assumed_item_id: What ``selectedItemId`` holds: ``"label"``, ``"index_from_0"`` or
-            ``"index_from_1"``. The vendor does not document it.
-        adapt: For a payload of another shape.
-        max_body: Bytes that are read at the most.
+            again, except for an ``OutcomeUnknownError``: that message may have gone out.
+        options: ``token``, the secret in the address (None takes deliveries from anybody);
+            ``assumed_item_id``, what ``selectedItemId`` holds, which the vendor does not document:
+            ``"label"``, ``"index_from_0"`` or ``"index_from_1"``; ``adapt`` and ``max_body``: see
+            :class:`~multiwhats_async.replies.ReplyHandler`.
 
     Raises:
         ConfigurationError: An argument cannot work.
     """
-    door = ReplyDoor(
-        on_reply, token=token, assumed_item_id=assumed_item_id, adapt=adapt, max_body=max_body
-    )
+    door = ReplyDoor(on_reply, options)
 
     async def replies(request: web.Request) -> web.Response:
         client = request.config_dict.get(CLIENT)

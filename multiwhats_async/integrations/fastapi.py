@@ -11,12 +11,10 @@ The extra ``fastapi``::
         return (await client.deliver(ButtonMessage(number, "Hi", ["👍 Yes"]))).to_dict()
 """
 
-from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Unpack
 
 from ..client import AsyncMultiWhats
-from ..replies import MAX_REPLY_BYTES, AssumedItemId
-from ._web import OnReply, missing
+from ._web import OnReply, ReplyOptions, missing
 
 try:
     from fastapi import APIRouter, Depends
@@ -31,37 +29,18 @@ Client = Annotated[AsyncMultiWhats, Depends(client_of)]
 """The application's client, as a parameter of an endpoint."""
 
 
-def reply_router(
-    path: str,
-    on_reply: OnReply,
-    *,
-    token: str | None,
-    assumed_item_id: AssumedItemId | str,
-    adapt: Callable[[Any], Any] | None = None,
-    max_body: int = MAX_REPLY_BYTES,
-) -> APIRouter:
+def reply_router(path: str, on_reply: OnReply, **options: Unpack[ReplyOptions]) -> APIRouter:
     """Return a router with the endpoint to which customers' choices are pushed.
 
     It stands in no OpenAPI document: it is for MultiWhats, not for your own clients.
 
     Args:
-        path: Its path; see :func:`multiwhats_async.integrations.starlette.reply_route` for this
-            and the others.
-        on_reply: Your code: gets the reply and the client.
-        token: The secret in the address.
-        assumed_item_id: What ``selectedItemId`` holds.
-        adapt: For a payload of another shape.
-        max_body: Bytes that are read at the most.
+        path: Its path.
+        on_reply: Your code; see :func:`multiwhats_async.integrations.starlette.reply_route` for
+            it and for the options.
+        options: ``token``, ``assumed_item_id``, ``adapt``, ``max_body``.
 
     Raises:
         ConfigurationError: An argument cannot work.
     """
-    route = reply_route(
-        path,
-        on_reply,
-        token=token,
-        assumed_item_id=assumed_item_id,
-        adapt=adapt,
-        max_body=max_body,
-    )
-    return APIRouter(routes=[route])
+    return APIRouter(routes=[reply_route(path, on_reply, **options)])

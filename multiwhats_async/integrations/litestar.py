@@ -11,13 +11,12 @@ The extra ``litestar``::
     app = Litestar([ask, replies], plugins=[MultiWhatsPlugin()])
 """
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Unpack
 
 from ..client import AsyncMultiWhats
-from ..replies import MAX_REPLY_BYTES, AssumedItemId
-from ._web import JSON, STATE, MakeClient, OnReply, ReplyDoor, found, missing
+from ._web import JSON, STATE, MakeClient, OnReply, ReplyDoor, ReplyOptions, found, missing
 
 try:
     from litestar import Litestar, Request, Response, post
@@ -76,15 +75,7 @@ def client_of(state: State) -> AsyncMultiWhats:
     return found(state.get(STATE))
 
 
-def reply_route(
-    path: str,
-    on_reply: OnReply,
-    *,
-    token: str | None,
-    assumed_item_id: AssumedItemId | str,
-    adapt: Callable[[Any], Any] | None = None,
-    max_body: int = MAX_REPLY_BYTES,
-) -> HTTPRouteHandler:
+def reply_route(path: str, on_reply: OnReply, **options: Unpack[ReplyOptions]) -> HTTPRouteHandler:
     """Return the endpoint to which customers' choices are pushed: ``POST path?token=…``.
 
     It answers as :class:`~multiwhats_async.replies.ReplyHandler` says, and stands in no OpenAPI
@@ -94,19 +85,16 @@ def reply_route(
         path: Its path.
         on_reply: Your code, sync or async: gets the :class:`~multiwhats_async.replies.Reply` and
             the application's client. Where it raises, the choice is taken again when it is pushed
-            again; so raise for a message that is ``not_sent``, never for one that is ``unknown``.
-        token: The secret in the address; None takes deliveries from anybody.
-        assumed_item_id: What ``selectedItemId`` holds: ``"label"``, ``"index_from_0"`` or
-            ``"index_from_1"``. The vendor does not document it.
-        adapt: For a payload of another shape.
-        max_body: Bytes that are read at the most.
+            again, except for an ``OutcomeUnknownError``: that message may have gone out.
+        options: ``token``, the secret in the address (None takes deliveries from anybody);
+            ``assumed_item_id``, what ``selectedItemId`` holds, which the vendor does not document:
+            ``"label"``, ``"index_from_0"`` or ``"index_from_1"``; ``adapt`` and ``max_body``: see
+            :class:`~multiwhats_async.replies.ReplyHandler`.
 
     Raises:
         ConfigurationError: An argument cannot work.
     """
-    door = ReplyDoor(
-        on_reply, token=token, assumed_item_id=assumed_item_id, adapt=adapt, max_body=max_body
-    )
+    door = ReplyDoor(on_reply, options)
 
     @post(path, include_in_schema=False)
     async def replies(request: Request[Any, Any, Any]) -> Response[bytes]:

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 import anyio
 
 from .._settings import checked_count, checked_seconds
-from ..errors import ConfigurationError, InvalidReplyError
+from ..errors import ConfigurationError, InvalidReplyError, OutcomeUnknownError
 from ._parsing import MAX_REPLY_BYTES, Adapt, checked_item_id, parse_reply
 from ._reply import AssumedItemId, Reply
 
@@ -56,6 +56,7 @@ class ReplyHandler:
     200     ``accepted``          ``on_reply`` has taken it
     200     ``duplicate``         it had taken the same before; it is not called again
     200     ``ignored``           a record without a choice
+    200     ``unknown``           ``on_reply`` has raised an ``OutcomeUnknownError``: see below
     400     ``invalid_reply``     no record that can be read; the log says why
     401     ``unauthorized``      the token is wrong or missing
     413     ``too_large``         over ``max_body``
@@ -63,9 +64,11 @@ class ReplyHandler:
     503     ``interrupted``       the same delivery was being taken, and was cancelled
     ======  ====================  ==================================================
 
-    So a choice is handed over at least once, and again only where your code has failed on it. What
-    was taken is remembered in memory: a restart forgets it. A
-    :class:`~multiwhats_async.menus.MenuEngine` keeps its own record.
+    So a choice is handed over at least once, and again only where your code has failed on it. An
+    ``OutcomeUnknownError`` that your code lets through is no such failure: the message may have
+    gone out, and a second call could send a second one. The choice counts as taken. What was taken
+    is remembered in memory: a restart forgets it. A :class:`~multiwhats_async.menus.MenuEngine`
+    keeps its own record.
 
     Args:
         on_reply: Your code, sync or async. It should be done in the seconds in which the one who
@@ -174,20 +177,30 @@ class ReplyHandler:
     async def _take(self, key: str, reply: Reply) -> ReplyResponse:
         taking = self._under_way[key] = _Taking()
         try:
-            result = self._on_reply(reply)
-            if isawaitable(result):
-                await result
-        except Exception:  # noqa: BLE001  # whatever it is, the one who pushes must hear of it
-            _log.exception("on_reply has failed; the reply is taken again when it is pushed again")
-            taking.result = _error(500, "failed")
-            return taking.result
-        else:
+            word = await self._hand_over(reply)
+            if word is None:
+                taking.result = _error(500, "failed")
+                return taking.result
             self._taken[key] = self._clock()
             taking.result = _said("duplicate")
-            return _said("accepted")
+            return _said(word)
         finally:  # also where it was cancelled: those who wait must not wait for ever
             del self._under_way[key]
             taking.done.set()
+
+    async def _hand_over(self, reply: Reply) -> str | None:
+        """Call the user's code; return the word for how it ended, or None where it has failed."""
+        try:
+            result = self._on_reply(reply)
+            if isawaitable(result):
+                await result
+        except Exception as error:  # noqa: BLE001  # whatever it is, who pushes must hear of it
+            if _may_have_sent(error):
+                _log.exception("on_reply may have sent a message; the reply is not taken again")
+                return "unknown"
+            _log.exception("on_reply has failed; the reply is taken again when it is pushed again")
+            return None
+        return "accepted"
 
     def _admits(self, token: str | bytes | None) -> bool:
         if self._token is None:
@@ -225,6 +238,13 @@ class _Taking:
     async def share(self) -> ReplyResponse:
         await self.done.wait()
         return self.result
+
+
+def _may_have_sent(error: Exception) -> bool:
+    """Tell whether an error says of a message that it may have gone out."""
+    if isinstance(error, ExceptionGroup):
+        return error.subgroup(OutcomeUnknownError) is not None
+    return isinstance(error, OutcomeUnknownError)
 
 
 def _said(status: str) -> ReplyResponse:

@@ -37,6 +37,9 @@ SCENARIOS: Final = (
     Scenario(shape="nginx"),
 )
 
+MOST: Final = {"httpx": 100}
+"""Messages at once beyond which a client is left out: of a thousand most fail there."""
+
 LOOPS: Final = ("asyncio", "uvloop", "trio")
 
 BLOCK: Final = 1_000
@@ -185,7 +188,9 @@ def main() -> None:
             names = [
                 name
                 for name, (_, loops) in COMPETITORS.items()
-                if loop in loops and name in (asked.client or COMPETITORS)
+                if loop in loops
+                and name in (asked.client or COMPETITORS)
+                and scenario.concurrency <= MOST.get(name, scenario.concurrency)
             ]
             part = json.dumps([loop, attrs.asdict(scenario), names, asked.rounds, "speed"])
             result = with_ratios(run_apart(part))

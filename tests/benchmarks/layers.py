@@ -20,8 +20,14 @@ import anyio
 import attrs
 from _null import NullClient, NullExchange
 from instructions import Hook, messages
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
 
 from multiwhats_async import MemoryLedger, RetryPolicy, SQLiteLedger
+from multiwhats_async.integrations.opentelemetry import TelemetryHooks
+from multiwhats_async.integrations.prometheus import PrometheusHooks
 
 BLOCK: Final = 2_000
 ROUNDS: Final = 5
@@ -51,6 +57,23 @@ def ledger_of(kind: Callable[[Path], Any]) -> Callable[[Path, int], dict[str, An
     }
 
 
+class NullExporter(SpanExporter):
+    """Takes spans nowhere, so that their making is measured and not their way."""
+
+    def export(self, spans: object) -> SpanExportResult:
+        """Drop them."""
+        return SpanExportResult.SUCCESS
+
+
+def telemetry(**options: Any) -> dict[str, Any]:
+    """Return the options of a client whose messages are recorded by OpenTelemetry's SDK."""
+    tracers = TracerProvider()
+    tracers.add_span_processor(SimpleSpanProcessor(NullExporter()))
+    meters = MeterProvider(metric_readers=[InMemoryMetricReader()])
+    hooks = TelemetryHooks(tracer_provider=tracers, meter_provider=meters, **options)
+    return {"hooks": [hooks]}
+
+
 PATIENT: Final = RetryPolicy(base=0.0, cap=0.0, budget=10**9)
 
 LAYERS: Final = (
@@ -63,6 +86,10 @@ LAYERS: Final = (
     Layer(name="breaker off", client=lambda: {"breaker": None}),
     Layer(name="rate", client=lambda: {"rate": 10_000_000.0}),
     Layer(name="hooks", client=lambda: {"hooks": [Hook()]}),
+    Layer(name="Prometheus", client=lambda: {"hooks": [PrometheusHooks()]}),
+    Layer(name="OpenTelemetry without SDK", client=lambda: {"hooks": [TelemetryHooks()]}),
+    Layer(name="OpenTelemetry", client=telemetry),
+    Layer(name="OpenTelemetry, message spans", client=lambda: telemetry(attempts=False)),
     Layer(name="ledger in memory", run=ledger_of(lambda _: MemoryLedger())),
     Layer(name="ledger in SQLite", run=ledger_of(SQLiteLedger)),
 )

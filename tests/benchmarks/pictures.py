@@ -180,17 +180,22 @@ def scenario_name(scenario: dict[str, Any]) -> str:
 def whole_table(told: dict[str, Any]) -> str:
     """Return every figure as a table."""
     rows = [
-        "| scenario | loop | client | messages/s (quartiles) | CPU, µs | p50, ms | p99, ms |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
+        "| scenario | loop | client | messages/s (quartiles) | CPU, µs | p50, ms | p99, ms | MB |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for figure in told["figures"]:
         for name, row in figure["clients"].items():
             rows.append(
                 f"| {scenario_name(figure['scenario'])} | {figure['loop']} | {NAMES[name]} | "
                 f"{row['messages_per_second']:,} ({row['from']:,} to {row['to']:,}) | "
-                f"{row['cpu_us']:,} | {row['p50_ms']:.1f} | {row['p99_ms']:.1f} |"
+                f"{row['cpu_us']:,} | {row['p50_ms']:.1f} | {row['p99_ms']:.1f} | {peak_of(row)} |"
             )
     return "\n".join(rows)
+
+
+def peak_of(row: dict[str, Any]) -> str:
+    """Return the most memory that a process with one client took, where it was looked at."""
+    return f"{row['peak_kib'] * 1024 / 1e6:.0f}" if "peak_kib" in row else "–"
 
 
 def ratio_table(told: dict[str, Any]) -> str:

@@ -150,6 +150,22 @@ async def test_an_answer_that_fails_is_taken_again(
     kit.assert_sent(text="You chose No", times=1)
 
 
+@pytest.mark.parametrize("make_app", APPS)
+async def test_an_answer_that_may_have_gone_out_is_not_sent_again(
+    kit: MultiWhatsKit, make_app: Callable[[MakeClient], App]
+) -> None:
+    """The endpoint lets the error through, the tap is pushed again: the guest gets one answer."""
+    app = make_app(kit.client)
+    async with kit.running(app) as client:
+        await client.post(f"/ask/{GUEST}")
+        kit.fail_next("disconnect_after")
+        kit.fail_next("webhook_duplicate")
+        kit.tap(kit.last, "Yes")
+        answers = await kit.deliver_to(app, "/replies?token=secret")
+    assert [one.json()["status"] for one in answers] == ["unknown", "duplicate"]
+    kit.assert_sent(text="You chose Yes", times=1)
+
+
 @pytest.mark.parametrize("make_app", APPS[:2])
 async def test_an_application_that_was_not_started(
     kit: MultiWhatsKit, make_app: Callable[[MakeClient], App]

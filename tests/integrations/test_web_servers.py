@@ -20,6 +20,7 @@ from multiwhats_async.testing import MultiWhatsServerKit
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 GUEST = "905374937766"
+ON_TRIO = ["-m", "hypercorn", "-k", "trio"]
 PATIENCE = 30.0
 """Seconds: what has not come by then will not come."""
 
@@ -60,10 +61,20 @@ def served(command: list[str], port: int, env: dict[str, str]) -> Iterator[str]:
         ["-m", "uvicorn", "--factory", "fastapi_service:create_app", "--port"],
         ["-m", "uvicorn", "starlette_app:app", "--port"],
         ["-m", "uvicorn", "litestar_app:app", "--port"],
-        ["-m", "hypercorn", "-k", "trio", "starlette_app:app", "--bind"],
+        [*ON_TRIO, "starlette_app:app", "--bind"],
+        [*ON_TRIO, "fastapi_service:create_app()", "--bind"],
+        [*ON_TRIO, "litestar_app:app", "--bind"],
         ["aiohttp_app.py"],
     ],
-    ids=["fastapi", "starlette", "litestar", "starlette-on-trio", "aiohttp"],
+    ids=[
+        "fastapi",
+        "starlette",
+        "litestar",
+        "starlette-on-trio",
+        "fastapi-on-trio",
+        "litestar-on-trio",
+        "aiohttp",
+    ],
 )
 def test_an_example_asks_and_answers(
     multiwhats_server: MultiWhatsServerKit, command: list[str]

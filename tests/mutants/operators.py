@@ -90,7 +90,9 @@ def _walk(
 
 
 def _is_told(parent: ast.AST, child: ast.AST) -> bool:
-    """Tell whether a part is a text for people: a docstring, an error, a line of a log."""
+    """Tell whether a part is a text for people: a docstring, an error, a line of a log, a type."""
+    if isinstance(parent, ast.Call) and ast.unparse(parent.func) == "TypeVar":
+        return True
     if isinstance(child, ast.JoinedStr):
         return True
     if isinstance(child, ast.Expr):

@@ -119,6 +119,8 @@ PAGES: Final = {
         "PgQueuer", "multiwhats_async.integrations.pgqueuer", ("PgQueuerQueue", "run_worker")
     ),
     "streaq": Page("streaQ", "multiwhats_async.integrations.streaq", ("StreaqQueue", "run_worker")),
+    "opentelemetry": Page("OpenTelemetry", "multiwhats_async.integrations.opentelemetry"),
+    "prometheus": Page("Prometheus", "multiwhats_async.integrations.prometheus"),
     "ports": Page("Ports: what can be replaced", "multiwhats_async.abc"),
 }
 

@@ -59,16 +59,23 @@ def laid_out(folder: Path) -> None:
 
 
 def moved(text: str, file: Path, place: Path) -> str:
-    """Return a page with its links bent from where its file stands to its place on the site."""
+    """Return a page with its links bent from where its file stands to its place on the site.
+
+    A link to a file of the repository that is no page, such as a test, becomes its own words.
+    """
     pieces, end = [], 0
     for match in links.links(text):
         path, hash_, anchor = match[0].partition("#")
-        if path:
-            aim = (file.parent / path).resolve()
-            found = FRONT.get(aim) or (aim.relative_to(DOCS) if aim.is_relative_to(DOCS) else None)
-            if found is None:
-                raise LookupError(f"{file.name} links to {match[0]}, which is not on the site")
-            path = os.path.relpath(found, place.parent).replace(os.sep, "/")
+        aim = (file.parent / path).resolve()
+        found = FRONT.get(aim) or (aim.relative_to(DOCS) if aim.is_relative_to(DOCS) else None)
+        if not path:
+            continue
+        if found is None:
+            words = text.rindex("[", 0, match.start())
+            pieces += [text[end:words], text[words + 1 : match.start() - 2]]
+            end = match.end() + 1
+            continue
+        path = os.path.relpath(found, place.parent).replace(os.sep, "/")
         pieces += [text[end : match.start()], path + hash_ + anchor]
         end = match.end()
     return "".join([*pieces, text[end:]])

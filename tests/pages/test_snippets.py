@@ -33,6 +33,7 @@ NOT_OURS = {
     "python3": "it makes a venv",
     "hypercorn": "run in tests/integrations/test_web_servers.py",
     "nox": "it runs these tests",
+    "pre-commit": "of the group dev",
 }
 """Commands that are not looked into, with the reason."""
 

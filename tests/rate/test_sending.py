@@ -183,6 +183,7 @@ async def test_a_hold_that_cannot_be_told_costs_no_message(
     assert 30 <= anyio.current_time() - began < 31 + POSTPONE_SECONDS
     assert vendor.total == 2
     assert "could not be told to hold" in caplog.text
+    assert {record.name for record in caplog.records} == {"multiwhats_async"}
 
 
 async def test_later_without_a_rate_concerns_nobody_else() -> None:

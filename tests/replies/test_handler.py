@@ -9,7 +9,7 @@ import anyio
 import pytest
 from replies.examples import CUSTOMER, LABELS, body
 
-from multiwhats_async import ConfigurationError
+from multiwhats_async import ConfigurationError, OutcomeUnknownError
 from multiwhats_async.replies import Reply, ReplyHandler
 
 pytestmark = pytest.mark.anyio
@@ -163,6 +163,28 @@ async def test_a_body_that_is_read_piece_by_piece(program: Program) -> None:
             return chunks(body(NO))
 
     assert (await handler.handle_stream(Pieces(), TOKEN)).status == 200
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+async def test_what_may_have_sent_is_not_called_again(
+    program: Program, caplog: pytest.LogCaptureFixture, grouped: bool
+) -> None:
+    """A message may have gone out: a second call could send a second one."""
+    error = OutcomeUnknownError("no answer")
+    program.error = ExceptionGroup("tasks", [ValueError(), error]) if grouped else error
+    handler = handler_of(program)
+    assert await said(handler, body(YES)) == (200, "unknown")
+    assert await said(handler, body(YES)) == (200, "duplicate")
+    assert program.labels == [YES]
+    assert "on_reply may have sent a message; the reply is not taken again" in caplog.text
+
+
+async def test_a_group_of_plain_failures_is_called_again(program: Program) -> None:
+    """Nothing in it says that a message may have gone out."""
+    program.error = ExceptionGroup("tasks", [ValueError()])
+    handler = handler_of(program)
+    assert [await said(handler, body(YES)) for _ in range(2)] == [(500, "failed")] * 2
+    assert program.labels == [YES] * 2
 
 
 async def test_code_that_fails_gets_it_again(

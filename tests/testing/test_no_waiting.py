@@ -34,7 +34,7 @@ async def test_a_fault_that_passes_is_retried_at_once(multiwhats: MultiWhatsKit)
 
 async def test_a_bulk_run_is_not_held(multiwhats: MultiWhatsKit) -> None:
     """The breaker is off: a run over many faults ends at once."""
-    multiwhats.fail_next("500", times=12)
+    multiwhats.fail_next("disconnect_before", times=12)
     messages = [ButtonMessage(str(905300000000 + n), "Hi", BUTTONS) for n in range(14)]
     began = anyio.current_time()
     async with multiwhats.client() as client:

@@ -34,6 +34,22 @@ COMMON = """
             await client.send_button_message("905374937766", "Hi", ["Yes", "No"])
         assert (await kit.wait_for(to="905374937766")).text == "Hi"
 
+    async def answered(kit):
+        async def app(scope, receive, send):
+            if scope["type"] == "lifespan":
+                await receive()
+                await send({"type": "lifespan.startup.complete"})
+                await receive()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+            await send({"type": "http.response.start", "status": 204, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
+
+        async with kit.running(app) as web:
+            assert (await web.get("/")).status_code == 204
+            (answer,) = await kit.deliver_to(app, "/replies")
+            assert answer.status_code == 204
+
     def told(kit):
         kit.assert_sent(to="905374937766", buttons=["Yes", "No"], times=1)
         assert kit.tap(kit.last, "Yes").tap.label == "Yes"
@@ -43,6 +59,7 @@ ASYNC = """
     async def test_in_memory(multiwhats):
         await said(multiwhats)
         told(multiwhats)
+        await answered(multiwhats)
 
     {mark}
     async def test_on_a_socket(multiwhats_server):
