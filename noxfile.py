@@ -14,6 +14,7 @@ nox.options.sessions = ["lint", "types", "tests", "docs", "wheel", "instructions
 PYTHONS = ["3.11", "3.12", "3.13"]
 OF_A_WHEEL = [
     "test_docs.py",
+    "pages",
     "cli",
     "sandbox",
     "ledger/test_postgres.py",
@@ -106,9 +107,10 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Run every example of the README and the documentation."""
-    session.install("-e", ".[all]", *group("test"))
-    session.run("pytest", "-q", "tests/test_docs.py")
+    """Run every example of the README and the documentation, and build the site of it in site/."""
+    session.install("-e", ".[all]", *group("test"), *group("docs"))
+    session.run("pytest", "-q", "tests/test_docs.py", "tests/pages")
+    session.run("python", "-m", "pages.site", "site", env={"PYTHONPATH": "tests"})
 
 
 @nox.session

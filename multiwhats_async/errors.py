@@ -21,6 +21,7 @@
 
 No error of a lower layer leaves the package, and none holds the API key or a whole phone
 number. All of them pickle. The meaning of single statuses is assumed: the vendor documents none.
+What each means and the way out of it: docs/reference/errors.md, a section for each class and cause.
 """
 
 from collections.abc import Iterable, Mapping
@@ -38,15 +39,23 @@ NOT_TRIED: Final = "NotTried"
 
 
 class MultiWhatsError(Exception):
-    """The base of every error of this package."""
+    """The base of every error of this package.
+
+    The way out: docs/reference/errors.md#multiwhatserror
+    """
 
 
 class ConfigurationError(MultiWhatsError):
-    """The client is set up or used in a way that cannot work. Nothing was sent."""
+    """The client is set up or used in a way that cannot work. Nothing was sent.
+
+    The way out: docs/reference/errors.md#configurationerror
+    """
 
 
 class LedgerError(MultiWhatsError):
     """The durable record of a campaign cannot be read or written. Nothing more is sent.
+
+    The way out: docs/reference/errors.md#ledgererror
 
     Attributes:
         report: Of an error that ``send_many`` raises: what became of each message, also where the
@@ -57,27 +66,44 @@ class LedgerError(MultiWhatsError):
 
 
 class CampaignHeldError(LedgerError):
-    """The campaign is paused or cancelled in its ledger. Nothing of it is sent now."""
+    """The campaign is paused or cancelled in its ledger. Nothing of it is sent now.
+
+    The way out: docs/reference/errors.md#campaignhelderror
+    """
 
 
 class ClaimLostError(LedgerError):
-    """Another run has taken a message over, or it was resolved: this run does not send it."""
+    """Another run has taken a message over, or it was resolved: this run does not send it.
+
+    The way out: docs/reference/errors.md#claimlosterror
+    """
 
 
 class RateError(MultiWhatsError):
-    """The shared rate gives no slot: its server cannot be reached. Nothing is sent without one."""
+    """The shared rate gives no slot: its server cannot be reached. Nothing is sent without one.
+
+    The way out: docs/reference/errors.md#rateerror
+    """
 
 
 class InvalidReplyError(MultiWhatsError, ValueError):
-    """A pushed choice that cannot be read. Holds nothing of it but a label and masked numbers."""
+    """A pushed choice that cannot be read. Holds nothing of it but a label and masked numbers.
+
+    The way out: docs/reference/errors.md#invalidreplyerror
+    """
 
 
 class TemplateError(MultiWhatsError, ValueError):
-    """A text with ``{names}`` that is written wrongly, or has no value for one of them."""
+    """A text with ``{names}`` that is written wrongly, or has no value for one of them.
+
+    The way out: docs/reference/errors.md#templateerror
+    """
 
 
 class InvalidMenuError(MultiWhatsError, ValueError):
     """A staged menu that cannot work as it is.
+
+    The way out: docs/reference/errors.md#invalidmenuerror
 
     Attributes:
         problems: Everything that is wrong with it, not only the first.
@@ -115,6 +141,8 @@ class Problem:
 class InvalidMessageError(MultiWhatsError, ValueError):
     """A message that cannot be sent as it is. Nothing was sent.
 
+    The way out: docs/reference/errors.md#invalidmessageerror
+
     Attributes:
         problems: Everything that is wrong with the message, not only the first.
         index: Its position in the input of a bulk run, counted from 0, or None.
@@ -141,6 +169,8 @@ class InvalidMessageError(MultiWhatsError, ValueError):
 
 class SendError(MultiWhatsError):
     """One message did not end in a receipt.
+
+    The way out: docs/reference/errors.md#senderror
 
     Attributes:
         certainty: What is known of the message.
@@ -201,35 +231,56 @@ class SendError(MultiWhatsError):
 
 
 class NotSentError(SendError):
-    """The message provably did not reach the server: sending it again cannot double it."""
+    """The message provably did not reach the server: sending it again cannot double it.
+
+    The way out: docs/reference/errors.md#notsenterror
+    """
 
     certainty = Certainty.NOT_SENT
 
 
 class RejectedError(SendError):
-    """The server answered no: the message was not accepted."""
+    """The server answered no: the message was not accepted.
+
+    The way out: docs/reference/errors.md#rejectederror
+    """
 
     certainty = Certainty.REJECTED
 
 
 class AuthenticationError(RejectedError):
-    """The server refused the API key or its rights (401, 403). A bulk run stops."""
+    """The server refused the API key or its rights (401, 403). A bulk run stops.
+
+    The way out: docs/reference/errors.md#authenticationerror
+    """
 
 
 class InsufficientCreditError(RejectedError):
-    """The account has no credit left (402). A bulk run stops."""
+    """The account has no credit left (402). A bulk run stops.
+
+    The way out: docs/reference/errors.md#insufficientcrediterror
+    """
 
 
 class InvalidRequestError(RejectedError):
-    """The server refused this message (400, 404, 413, 422 and other 4xx)."""
+    """The server refused this message (400, 404, 413, 422 and other 4xx).
+
+    The way out: docs/reference/errors.md#invalidrequesterror
+    """
 
 
 class RateLimitedError(RejectedError):
-    """The server said "later" (429, 425, or 503 with Retry-After), too often or for too long."""
+    """The server said "later" (429, 425, or 503 with Retry-After), too often or for too long.
+
+    The way out: docs/reference/errors.md#ratelimitederror
+    """
 
 
 class OutcomeUnknownError(SendError):
-    """The message may or may not have gone out. It is never sent again by itself."""
+    """The message may or may not have gone out. It is never sent again by itself.
+
+    The way out: docs/reference/errors.md#outcomeunknownerror
+    """
 
     certainty = Certainty.UNKNOWN
 

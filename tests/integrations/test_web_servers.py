@@ -95,3 +95,27 @@ def test_an_example_asks_and_answers(
         assert answer.sender == "908503080335"
         kit.assert_sent(to=GUEST, times=2)
         assert httpx.post(f"{url}/replies?token=wrong", timeout=PATIENCE).status_code == 401
+
+
+def test_the_tutorials_service_goes_on_where_it_stood(
+    multiwhats_server: MultiWhatsServerKit, tmp_path: Path
+) -> None:
+    """A tap while it is down is pushed again; an answer that is lost doubles nothing."""
+    kit, port = multiwhats_server, free_port()
+    command = ["-m", "uvicorn", "--factory", "first_menu:create_app", "--port", str(port)]
+    sessions = {"REPLY_TOKEN": "secret", "MENU_SESSIONS": str(tmp_path / "first_menu.sessions")}
+    env = {**os.environ, **kit.env, **sessions}
+    kit.push_to(f"http://127.0.0.1:{port}/replies?token=secret")
+    with served(command, port, env) as url:
+        greeted = httpx.post(f"{url}/guests/{GUEST}?name=Ada", timeout=PATIENCE)
+        assert greeted.json() == {"certainty": "accepted"}
+    kit.tap(kit.last, "👍 Evet / Yes")
+    with served(command, port, env) as url:
+        second = anyio.run(partial(kit.wait_for, to=GUEST, containing="🛎️", within=PATIENCE))
+        kit.tap(second, "🚕 Taksi / Taxi")
+        anyio.run(partial(kit.wait_for, to=GUEST, text="✅ 🚕 Taksi / Taxi", within=PATIENCE))
+        kit.fail_next("disconnect_after")
+        greeted = httpx.post(f"{url}/guests/{GUEST}?name=Ada", timeout=PATIENCE)
+        assert greeted.json() == {"certainty": "unknown"}
+    kit.assert_sent(to=GUEST, containing="Hoş geldiniz Ada", times=2)
+    kit.assert_sent(to=GUEST, times=4)
