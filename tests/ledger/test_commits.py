@@ -390,3 +390,19 @@ async def test_a_ledger_in_memory_lets_others_have_their_turn() -> None:
                 turns.append("ledger")
                 await ledger._open_commits().do(lambda _: None)
     assert turns[-1] == "ledger"
+
+
+async def test_a_run_that_has_ended_leaves_nothing_of_its_input(ledger: SQLiteLedger) -> None:
+    """Its positions are its own; the file would grow with each run of a campaign."""
+    run = await ledger.begin("spring", sender=SENDER)
+    await run.load(0, messages(3))
+    commits = ledger._open_commits()
+
+    def positions(db: Any) -> int:
+        count: int = db.connection.execute("SELECT count(*) FROM input").fetchone()[0]
+        return count
+
+    assert await commits.do(positions) == 3
+    await run.aclose()
+    assert await commits.do(positions) == 0
+    assert (await ledger.summary("spring")).pending == 3
