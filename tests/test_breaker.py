@@ -245,6 +245,22 @@ async def test_a_pause_that_is_too_long_is_told_as_no() -> None:
 
 
 @pytest.mark.anyio
+async def test_the_longest_pause_is_waited_for() -> None:
+    """One that is just as long as the longest is; it is over when its time has come."""
+    now = [0.0]
+
+    async def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    paced = Pace(
+        concurrency=Concurrency(4), pause=Pause(), rate=None, clock=lambda: now[0], sleep=sleep
+    )
+    paced.pause.extend(2.0, "it said so")
+    assert await paced.acquire(object(), "a", longest=2.0) is True
+    assert now == [2.0]
+
+
+@pytest.mark.anyio
 async def test_a_stop_does_not_keep_a_hold_from_the_others() -> None:
     """They are told to hold even where the one who tells them is being cancelled."""
     held: list[float] = []

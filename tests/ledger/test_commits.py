@@ -1,6 +1,7 @@
 """Group commit: one fsync for all that wait, and nobody is left without an answer."""
 
 import asyncio
+import gc
 import os
 import sqlite3
 import threading
@@ -406,3 +407,16 @@ async def test_a_run_that_has_ended_leaves_nothing_of_its_input(ledger: SQLiteLe
     await run.aclose()
     assert await commits.do(positions) == 0
     assert (await ledger.summary("spring")).pending == 3
+
+
+async def test_a_ledger_in_memory_ends_with_its_object() -> None:
+    """It keeps its content until then, and leaves no connection open."""
+    ledger = MemoryLedger()
+    async with ledger:
+        pass
+    connection = ledger._database._connection  # type: ignore[attr-defined]  # SQLite's
+    assert connection.execute("SELECT 1").fetchone()[0] == 1
+    del ledger
+    gc.collect()
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        connection.execute("SELECT 1")
