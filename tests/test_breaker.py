@@ -245,6 +245,28 @@ async def test_a_pause_that_is_too_long_is_told_as_no() -> None:
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("told", "refusals"),
+    [
+        ({"answered": True, "overloaded": False, "silent": False}, 1),
+        ({"answered": True, "overloaded": True, "silent": False}, 2),
+        ({"answered": False, "overloaded": False, "silent": True}, 2),
+        ({"answered": False, "overloaded": False, "silent": False}, 2),
+    ],
+    ids=["answered", "overloaded", "silent", "a 500"],
+)
+async def test_only_what_gets_through_takes_a_refusal_back(
+    told: dict[str, bool], refusals: int
+) -> None:
+    """Then the next hold is shorter; "later" is an answer as well, and none of these."""
+    paced = pace_of(None)
+    for started in (0.0, 2.0):
+        paced.pause.refuse(started=started, now=started + 1.0)
+    paced.note(object(), started=0.0, **told)
+    assert paced.pause.refusals == refusals
+
+
+@pytest.mark.anyio
 async def test_the_longest_pause_is_waited_for() -> None:
     """One that is just as long as the longest is; it is over when its time has come."""
     now = [0.0]
