@@ -245,6 +245,44 @@ async def test_a_pause_that_is_too_long_is_told_as_no() -> None:
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("told", "refusals"),
+    [
+        ({"answered": True, "overloaded": False, "silent": False}, 1),
+        ({"answered": True, "overloaded": True, "silent": False}, 2),
+        ({"answered": False, "overloaded": False, "silent": True}, 2),
+        ({"answered": False, "overloaded": False, "silent": False}, 2),
+    ],
+    ids=["answered", "overloaded", "silent", "a 500"],
+)
+async def test_only_what_gets_through_takes_a_refusal_back(
+    told: dict[str, bool], refusals: int
+) -> None:
+    """Then the next hold is shorter; "later" is an answer as well, and none of these."""
+    paced = pace_of(None)
+    for started in (0.0, 2.0):
+        paced.pause.refuse(started=started, now=started + 1.0)
+    paced.note(object(), started=0.0, **told)
+    assert paced.pause.refusals == refusals
+
+
+@pytest.mark.anyio
+async def test_the_longest_pause_is_waited_for() -> None:
+    """One that is just as long as the longest is; it is over when its time has come."""
+    now = [0.0]
+
+    async def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    paced = Pace(
+        concurrency=Concurrency(4), pause=Pause(), rate=None, clock=lambda: now[0], sleep=sleep
+    )
+    paced.pause.extend(2.0, "it said so")
+    assert await paced.acquire(object(), "a", longest=2.0) is True
+    assert now == [2.0]
+
+
+@pytest.mark.anyio
 async def test_a_stop_does_not_keep_a_hold_from_the_others() -> None:
     """They are told to hold even where the one who tells them is being cancelled."""
     held: list[float] = []

@@ -134,6 +134,24 @@ async def test_where_nobody_reads_nobody_waits() -> None:
     assert await taken(handover) == []
 
 
+async def test_whoever_waits_for_an_item_sees_that_nobody_reads_any_more() -> None:
+    """One who leaves ends it for the other readers too."""
+    handover = Handover[int](1)
+    ends: list[list[int]] = []
+
+    async def read() -> None:
+        ends.append(await taken(handover))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(read)
+        await anyio.wait_all_tasks_blocked()
+        handover.leave()
+        await anyio.wait_all_tasks_blocked()
+        left = list(ends)
+        handover.end()
+    assert left == [[]]
+
+
 async def test_several_readers_share_the_items() -> None:
     """Each item goes to one of them, and all of them see the end."""
     handover = Handover[int](2)

@@ -15,8 +15,10 @@ from multiwhats_async._wire import (
     MAX_DETAIL,
     Verdict,
     decode_body,
+    encode_request,
     is_error,
     is_record,
+    may_belong,
     read_result,
 )
 
@@ -220,3 +222,25 @@ def test_a_retry_after_is_told_with_the_error() -> None:
         assert error.retry_after == 7
         assert error.status_code == status
     assert json.loads(json.dumps(error.to_dict()))["retry_after"] == 7
+
+
+@pytest.mark.parametrize(
+    ("status", "named", "unnamed"),
+    [
+        (199, False, False),
+        (200, True, False),
+        (299, True, False),
+        (300, False, False),
+        (399, False, False),
+        (400, True, True),
+        (499, True, True),
+        (500, False, False),
+    ],
+)
+def test_which_answers_leave_their_connection_in_use(
+    status: int, *, named: bool, unnamed: bool
+) -> None:
+    """A refusal names nobody; a success has to name the recipient; of all else nothing is known."""
+    request = encode_request(MESSAGE, "908503080335")
+    assert may_belong(status, b'{"x": "' + MESSAGE.to.encode() + b'"}', request) is named
+    assert may_belong(status, b"{}", request) is unnamed

@@ -1,6 +1,7 @@
 """Group commit: one fsync for all that wait, and nobody is left without an answer."""
 
 import asyncio
+import gc
 import os
 import sqlite3
 import threading
@@ -390,3 +391,32 @@ async def test_a_ledger_in_memory_lets_others_have_their_turn() -> None:
                 turns.append("ledger")
                 await ledger._open_commits().do(lambda _: None)
     assert turns[-1] == "ledger"
+
+
+async def test_a_run_that_has_ended_leaves_nothing_of_its_input(ledger: SQLiteLedger) -> None:
+    """Its positions are its own; the file would grow with each run of a campaign."""
+    run = await ledger.begin("spring", sender=SENDER)
+    await run.load(0, messages(3))
+    commits = ledger._open_commits()
+
+    def positions(db: Any) -> int:
+        count: int = db.connection.execute("SELECT count(*) FROM input").fetchone()[0]
+        return count
+
+    assert await commits.do(positions) == 3
+    await run.aclose()
+    assert await commits.do(positions) == 0
+    assert (await ledger.summary("spring")).pending == 3
+
+
+async def test_a_ledger_in_memory_ends_with_its_object() -> None:
+    """It keeps its content until then, and leaves no connection open."""
+    ledger = MemoryLedger()
+    async with ledger:
+        pass
+    connection = ledger._database._connection  # type: ignore[attr-defined]  # SQLite's
+    assert connection.execute("SELECT 1").fetchone()[0] == 1
+    del ledger
+    gc.collect()
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        connection.execute("SELECT 1")
