@@ -4,8 +4,8 @@ import sqlite3
 from hashlib import blake2b
 from typing import Final
 
-FEW: Final = 50_000
-"""Keys that are kept in a Python set: it is the faster one, and takes 5 MB for so many."""
+FEW: Final = 5_000
+"""Keys that are kept in a Python set: it is the faster one, and takes half a megabyte for so many."""
 
 
 class SeenKeys:
