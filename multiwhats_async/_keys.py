@@ -5,7 +5,7 @@ from hashlib import blake2b
 from typing import Final
 
 FEW: Final = 5_000
-"""Keys that are kept in a Python set: it is the faster one, and takes half a megabyte for so many."""
+"""Keys that are kept in a Python set: it is the faster one, and takes 0.5 MB for so many."""
 
 
 class SeenKeys:
