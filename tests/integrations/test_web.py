@@ -1,8 +1,9 @@
 """The web frameworks in process: one client a life, injected, and an endpoint for replies."""
 
 import importlib
+import logging
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -28,6 +29,16 @@ GUEST = "905374937766"
 DOOR: dict[str, Any] = {"token": "secret", "assumed_item_id": "label", "max_body": 2_000}
 App = Any
 MakeClient = Callable[[], AsyncMultiWhats]
+
+
+@pytest.fixture(autouse=True)
+def _same_logging() -> Iterator[None]:
+    """Undo what Litestar does to the root logger as soon as an application is made."""
+    root = logging.getLogger()
+    level, handlers = root.level, [*root.handlers]
+    yield
+    root.setLevel(level)
+    root.handlers[:] = handlers
 
 
 @pytest.fixture
