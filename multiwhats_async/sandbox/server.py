@@ -299,8 +299,8 @@ class _Gate(asyncio.Protocol):
 
     emulator: ClassVar[Emulator]
     app_state: dict[str, Any]
-    cycle: Any = None
-    _head: int = 0
+    _head: int | None = None
+    """Bytes of the head that is being read; None where none is."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # asyncio announces the base class, and hands a stream protocol a stream's transport.
@@ -313,13 +313,22 @@ class _Gate(asyncio.Protocol):
         self._stream = stream
         super().connection_made(stream)
 
+    def on_message_begin(self) -> None:
+        """Take httptools' word for the first byte of a request."""
+        super().on_message_begin()  # type: ignore[misc]  # uvicorn's protocol has it
+        self._head = 0
+
+    def on_headers_complete(self) -> None:
+        """Take its word for the end of a head; a body has a limit of its own."""
+        super().on_headers_complete()  # type: ignore[misc]  # likewise
+        self._head = None
+
     def data_received(self, data: bytes) -> None:
-        before = self.cycle  # uvicorn's word for a request whose head it has read
         super().data_received(data)
-        is_between = self.cycle is before and (before is None or before.response_complete)
-        self._head = self._head + len(data) if is_between else 0
-        if self._head > MAX_HEAD_BYTES:
-            self._stream.abort()
+        if self._head is not None:
+            self._head += len(data)
+            if self._head > MAX_HEAD_BYTES:
+                self._stream.abort()
 
 
 def _gated(emulator: Emulator) -> type[asyncio.Protocol]:
