@@ -75,6 +75,9 @@ async def measure(
                 done = samples.setdefault(name, [])
                 if len(done) >= WARM_UP + 1 and done[-1]["wall"] > SLOW:
                     continue
+                # Whose connections have ended while the others had their turn connects anew now: in
+                # a campaign nobody would have waited.
+                await block(round_ * count, scenario.concurrency, [])
                 took: list[float] = []
                 cpu, began = time.process_time(), time.perf_counter()
                 await block(round_ * count, count, took)

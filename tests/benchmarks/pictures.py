@@ -89,7 +89,7 @@ def bars(title: str, subtitle: str, values: dict[str, float], *, unit: str) -> s
 
 def lines(title: str, subtitle: str, curves: dict[str, dict[int, float]]) -> str:
     """Return a picture of a value over the concurrency for each client, both on log scales."""
-    left, right, top, bottom, height = 64, 190, 72, 48, 380
+    left, right, top, bottom, height = 64, 206, 72, 48, 380
     xs = sorted({x for curve in curves.values() for x in curve})
     ys = [y for curve in curves.values() for y in curve.values()]
     low, high = 10 ** math.floor(math.log10(min(ys))), max(ys) * 1.15
