@@ -7,6 +7,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +61,20 @@ class Watched(Emulator):
         super().__init__(faults=FaultPlan(["latency=0.05"]), magic_numbers=False)
         self._reached = threading.Event()
         self._awaited = 0
+        self._free = threading.Event()
+        self._free.set()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Answer nothing meanwhile."""
+        self._free.clear()
+        try:
+            yield
+        finally:
+            self._free.set()
 
     def handle(self, request: SandboxRequest) -> SandboxResponse:
+        assert self._free.wait(timeout=60)
         answer = super().handle(request)
         if self.stats().requests >= self._awaited > 0:
             self._reached.set()
@@ -338,8 +351,9 @@ def test_a_ledger_in_use_sends_nothing(
     path = table(ROWS)
     first = program("bulk", path, "--yes")
     slow.wait_for(5)
-    second = program("bulk", path, "--yes")
-    _, err = second.communicate(timeout=60)
+    with slow.held():  # else the first might be through
+        second = program("bulk", path, "--yes")
+        _, err = second.communicate(timeout=60)
     assert second.returncode == 3
     assert f"is in use by process {first.pid}" in err
     first.communicate(timeout=60)

@@ -17,7 +17,7 @@ import pytest
 from multiwhats_async import Certainty, SQLiteLedger, Summary
 from multiwhats_async.sandbox import Emulator, FaultPlan, SandboxRequest, SandboxServer
 
-MESSAGES = 3_000
+MESSAGES = 6_000
 KILLS = 32
 SPREAD = 0.02
 """Seconds within which the blow falls, so that it meets every step of a message's way."""
@@ -76,7 +76,7 @@ async def looked_up(path: Path) -> tuple[Summary, dict[Certainty, set[str]]]:
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_a_campaign_survives_kill_9(backend: str, tmp_path: Path) -> None:
-    """32 blows over 3,000 messages, held against the sandbox's own count."""
+    """32 blows over 6,000 messages, held against the sandbox's own count."""
     path = tmp_path / "spring.ledger"
     killer = Killer()
     kills = 0
