@@ -33,7 +33,7 @@ class Evidence:
     __slots__ = ("_tunnel", "begun", "body_begun", "head_failed", "status", "traced", "watcher")
 
     def __init__(self, watcher: Callable[[], None] | None = None) -> None:
-        self.watcher = watcher
+        self.watcher: Callable[[], None] | None = watcher
         self.traced: bool = False
         self.begun: bool = False
         self.head_failed: bool = False

@@ -315,6 +315,9 @@ async def test_a_released_probe_wakes_the_others() -> None:
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(paces.acquire, "second", "a")
         await anyio.sleep(1)
+        await paces.concurrency.places.take()
+        paces.release("another")  # whose attempt began before: the probe goes on
+        assert breaker.is_probing
         paces.release("probe")
     assert paces.concurrency.places.taken == 1
 

@@ -63,11 +63,14 @@ def sending(program: Callable[..., Any], server: SandboxServer, path: Path) -> A
     env = server.env | {"MULTIWHATS_FROM": "908503080335"}
     command = ("bulk", path, "--yes", "--max-concurrency", "1", "--progress", "json")
     process = program(*command, env=env)
-    # The events come with the file: behind the second one both have something to tell.
-    while not (told := process.stderr.readline()).startswith('{"event": "progress"') or (
-        json.loads(told)["accepted"] < 5
-    ):
+    # The file is written as often as an event is told, and not in the same moment: behind the third
+    # event that tells of all five, the file does too.
+    heard = 0
+    while heard < 3:
+        told = process.stderr.readline()
         assert told
+        is_progress = told.startswith('{"event": "progress"')
+        heard += is_progress and json.loads(told)["accepted"] >= 5
     return process
 
 

@@ -23,12 +23,14 @@ TOP: Final = frozenset(
         "LICENSE",
         "PKG-INFO",
         "README.md",
+        "README.tr.md",
         "SECURITY.md",
         "docs",
         "multiwhats_async",
         "noxfile.py",
         "pyproject.toml",
         "tests",
+        "zensical.toml",
     }
 )
 """What stands at the top of an sdist, all of it and nothing else."""
