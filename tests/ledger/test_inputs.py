@@ -235,3 +235,22 @@ async def test_a_message_that_was_resolved_is_no_longer_the_runs(ledger: Databas
             await claim.intend()
         await claim.settle(outcome(claim, N))
         assert (await recorded(ledger))[2] == (A, 1)
+
+
+async def test_what_a_run_left_under_way_is_unknown_to_the_next() -> None:
+    """Where one process has the ledger: its other messages stay, and other campaigns."""
+    async with MemoryLedger() as ledger:
+        summer = await ledger.begin("summer", sender=SENDER)
+        await summer.load(0, messages(1))
+        await (await summer.claim(1))[0].intend()
+        run = await loaded(ledger, 2)
+        await (await run.claim(2))[0].intend()
+        await run.aclose()
+        first, second = await (await loaded(ledger, 2)).claim(2)
+        assert (first.earlier, first.may_send, first.attempts) == (U, False, 1)
+        assert (second.earlier, second.may_send, second.attempts) == (N, True, 0)
+        counts = [await ledger.summary(name) for name in ("spring", "summer")]
+        assert [(each.unknown, each.in_flight) for each in counts] == [(1, 0), (0, 1)]
+        (lost, _) = [each async for each in ledger.outcomes("spring")]
+        assert str(lost.error) == str(first.doubt)
+        assert "the message to ••••••••0000 ended before" in str(lost.error)
