@@ -258,7 +258,8 @@ def may_belong(status: int, body: bytes, request: bytes) -> bool:
     if 400 <= status < 500:  # noqa: PLR2004  # the refusals
         return True
     recipient = _RECIPIENT.search(request)
-    return 200 <= status < 300 and recipient is not None and recipient[1] in body  # noqa: PLR2004
+    is_success = 200 <= status < 300  # noqa: PLR2004  # the statuses of success
+    return is_success and recipient is not None and recipient[1] in body
 
 
 def _detail(body: bytes | None) -> str | None:

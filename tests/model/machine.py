@@ -199,7 +199,7 @@ class CampaignMachine(RuleBasedStateMachine):
     def _do(self, work: Callable[[], Awaitable[Any]]) -> Any:
         """Run in a fresh event loop, on a clock that jumps."""
         name, options = virtual_backend(self.backend)
-        return anyio.run(work, backend=name, backend_options=dict(options))  # type: ignore[arg-type]
+        return anyio.run(work, backend=name, backend_options=dict(options))  # type: ignore[arg-type]  # its own
 
     # --- what happens -------------------------------------------------------------------------
 
