@@ -23,7 +23,8 @@ from ._intake import Intake, Item, Tally
 from ._pacing import Pace
 from ._secret import key_in_logs
 from ._stopping import Stop, StopRules
-from .abc import Flight, Sender
+from ._waits import Waits
+from .abc import Claim, Flight, Sender
 from .errors import (
     CampaignHeldError,
     ClaimLostError,
@@ -74,6 +75,7 @@ class BulkRun:
         check: Refuses a client that is not open, or not in this loop.
         sender: Takes one message to its outcome.
         flights: The attempts under way, for :meth:`abort`.
+        waits: What the sender waits for, which a stop ends.
         pace: What the sender waits for, to show it.
         options: What was asked for.
         clock: Tells seconds.
@@ -86,6 +88,7 @@ class BulkRun:
         check: Callable[[], None],
         sender: Sender,
         flights: set[Flight],
+        waits: Waits,
         pace: Pace,
         options: BulkOptions,
         clock: Callable[[], float] = anyio.current_time,
@@ -94,6 +97,7 @@ class BulkRun:
         self._intake = intake
         self._sender = sender
         self._flights = flights
+        self._waits = waits
         self._pace = pace
         self._options = options
         self._clock = clock
@@ -107,11 +111,11 @@ class BulkRun:
         self._began: float | None = None
         self._ended: float | None = None
         self._stopped: Stop | None = None
+        self._sends = True
         self._reads_on = True
         self._counts_rest = False
         self._iterated = False
         self._failure: Exception | None = None
-        self._deliveries: set[anyio.CancelScope] = set()
         self._pulls: set[anyio.CancelScope] = set()
         self._turn = anyio.Lock()
         self._finished_one: anyio.Event | None = None  # made by the first that waits
@@ -255,11 +259,11 @@ class BulkRun:
             self._tally.add_untried(await self._intake.rest(self._tally.finished))
 
     async def _watch_for_cancellation(self) -> None:
-        """Where the run is cancelled, end the attempts that have not written anything."""
+        """Where the run is cancelled, tell the workers, which are shielded."""
         try:
             await anyio.sleep_forever()
         finally:
-            self._interrupt()
+            self._halt()
 
     async def _watch_the_clock(self, seconds: float) -> None:
         await anyio.sleep(seconds)
@@ -278,16 +282,24 @@ class BulkRun:
             logger.exception("on_progress raised; the run is not affected")
 
     async def _work(self) -> None:
-        """Take one message after the other to its outcome."""
-        try:
-            while (pulled := await self._pull()) is not None:
-                await self._outcomes.put(await self._take_to_outcome(pulled))
-        except anyio.get_cancelled_exc_class():
-            if anyio.current_effective_deadline() == float("-inf"):
-                raise  # ours: the run is cancelled
-            self._fail(MultiWhatsError("The input was cancelled from within"))
-        except Exception as error:  # noqa: BLE001  # kept, and raised when the block is left
-            self._fail(error)
+        """Take one message after the other to its outcome.
+
+        Under one shield for all of them: what tears an attempt leaves a message in doubt. A stop
+        ends what is waited for, and a cancellation of the run does so by way of :meth:`_halt`.
+        """
+        with anyio.CancelScope(shield=True):
+            try:
+                while (pulled := await self._pull()) is not None:
+                    outcome = await self._take_to_outcome(pulled)
+                    if not self._outcomes.put_at_once(outcome):
+                        await self._outcomes.put(outcome)
+            except anyio.get_cancelled_exc_class():
+                self._fail(MultiWhatsError("The input was cancelled from within"))
+            except Exception as error:  # noqa: BLE001  # kept, and raised when the block is left
+                self._fail(error)
+            except BaseException:
+                self._halt()  # the other workers' shields hold off even this
+                raise
 
     def _fail(self, error: Exception) -> None:
         """Stop; keep what broke the input or the ledger."""
@@ -321,7 +333,7 @@ class BulkRun:
     @property
     def _takes_more(self) -> bool:
         """Whether the input is read on: a stopped run leaves an iterator as it stands."""
-        if self._stopped is None:
+        if self._sends:
             return True
         return not self._counts_rest and (self._reads_on or self._intake.total is not None)
 
@@ -329,10 +341,13 @@ class BulkRun:
         """Send a message, unless the run is stopped or its key has its outcome."""
         if self._failure is None:
             # Also once the run is stopped: a message that has its outcome was not "not sent".
-            await self._admit(item)
+            try:
+                await self._intake.admit(item)
+            except LedgerError as error:
+                self._fail(error)  # whether it is to be sent cannot be told: none is
         if item.is_skipped:
             outcome = item.skipped()
-        elif await self._may_cost(item):
+        elif self._sends and (self._options.max_credits is None or await self._may_cost()):
             return await self._deliver(item)
         else:
             outcome = self._not_tried(item)
@@ -340,28 +355,18 @@ class BulkRun:
         await anyio.lowlevel.checkpoint()
         return outcome
 
-    async def _admit(self, item: Item) -> None:
-        """Look whether a message is to be sent; where that cannot be told, none is."""
-        try:
-            await self._intake.admit(item)
-        except LedgerError as error:
-            self._fail(error)
-
     async def _deliver(self, item: Item) -> Outcome:
-        """Take one message through the sender, in a scope that a stop can end."""
+        """Take one message through the sender."""
         outcomes: list[Outcome] = []
         self._sending += 1
-        scope = anyio.CancelScope()
-        self._deliveries.add(scope)
         try:
-            with scope:
-                await self._sender.deliver(
-                    item.message,
-                    key=item.key,
-                    index=item.index,
-                    record=partial(self._record, item, outcomes),
-                    claim=item.claim,
-                )
+            await self._sender.deliver(
+                item.message,
+                key=item.key,
+                index=item.index,
+                record=partial(self._record, item, outcomes),
+                claim=item.claim,
+            )
         except ClaimLostError:
             logger.warning("Another run has taken over %s; it is not sent here", _told(item))
         except LedgerError as error:
@@ -370,21 +375,22 @@ class BulkRun:
             self._failure = self._failure or error
             self._stop(Stop(StopReason.RATE, f"its rate cannot be used: {error}"), reads_on=False)
         finally:
-            self._deliveries.discard(scope)
             self._sending -= 1
             self._wake()
-            await self._settle(item, outcomes)
+            if item.claim is not None:
+                await self._settle(item.claim, item, outcomes)
         return outcomes[0]
 
-    async def _settle(self, item: Item, outcomes: list[Outcome]) -> None:
+    async def _settle(self, claim: Claim, item: Item, outcomes: list[Outcome]) -> None:
         """Put the outcome on record, before anybody is told of it."""
-        if item.claim is not None and outcomes:
-            try:
-                await item.claim.settle(outcomes[0])
-            except ClaimLostError as error:
-                logger.warning("The outcome of %s came too late: %s", _told(item), error)
-            except LedgerError as error:
-                self._fail(error)
+        if not outcomes:
+            return
+        try:
+            await claim.settle(outcomes[0])
+        except ClaimLostError as error:
+            logger.warning("The outcome of %s came too late: %s", _told(item), error)
+        except LedgerError as error:
+            self._fail(error)
 
     def _not_tried(self, item: Item) -> Outcome:
         """Return the outcome of a message that the run was stopped before."""
@@ -404,10 +410,10 @@ class BulkRun:
         if stop is not None:
             self._stop(stop, reads_on=True)
 
-    async def _may_cost(self, item: Item) -> bool:
+    async def _may_cost(self) -> bool:
         """Wait until one more message cannot take the cost above the limit; tell whether it may."""
         limit = self._options.max_credits
-        while limit is not None and self._stopped is None:
+        while limit is not None and self._sends:
             # An unknown message may have cost its credit, one under way may come to cost it.
             if self._tally.worst_cost(self._sending + 1) <= limit:
                 break
@@ -415,13 +421,9 @@ class BulkRun:
                 text = f"one more message could cost more than max_credits={limit:g}"
                 self._stop(Stop(StopReason.MAX_CREDITS, text), reads_on=True)
                 break
-            try:
-                self._finished_one = self._finished_one or anyio.Event()
-                await self._finished_one.wait()
-            except BaseException:
-                self._record(item, [], self._not_tried(item))
-                raise
-        return self._stopped is None
+            self._finished_one = self._finished_one or anyio.Event()
+            await self._finished_one.wait()
+        return self._sends
 
     def _wake(self) -> None:
         """Let those look again who wait for a message to finish."""
@@ -430,15 +432,32 @@ class BulkRun:
             finished.set()
 
     def _stop(self, stop: Stop, *, reads_on: bool) -> None:
-        """Begin no further attempt; end those that wait for one."""
+        """Begin no further attempt; end what waits for one."""
         self._reads_on = self._reads_on and reads_on
         if self._ended is None and self._stopped is None:
             self._stopped = stop
             told = {"stopped_by": stop.reason.value}
             logger.info("The bulk run stops: %s", stop.text, extra=told)
-        for scope in self._deliveries if self._reads_on else self._deliveries | self._pulls:
-            scope.cancel()
+        self._send_no_more()
+        if not self._reads_on:
+            self._pull_no_more()
+
+    def _halt(self) -> None:
+        """Have the workers end: the run is cancelled, or one of them met what ends the program."""
+        self._counts_rest = True
+        self._send_no_more()
+        self._pull_no_more()
+        self._interrupt()
+
+    def _send_no_more(self) -> None:
+        self._sends = False
+        self._waits.end()
         self._wake()
+
+    def _pull_no_more(self) -> None:
+        """End the waiting for a message that is to come."""
+        for scope in tuple(self._pulls):
+            scope.cancel()
 
     def _interrupt(self) -> None:
         """End the attempts that provably have not written anything."""

@@ -13,6 +13,7 @@ from ._certainty import Certainty
 from ._evidence import Answer, Silence
 from ._pacing import Pace
 from ._secret import key_in_logs, mask_number
+from ._waits import Waits
 from ._wire import encode_request, read_result
 from ._work import Work
 from .abc import Claim, Exchange, Flight
@@ -41,6 +42,8 @@ became of the message, but how many more it takes."""
 HOOK_SECONDS: Final = 5.0
 """How long a hook may take once its call was cancelled: the outcome is still told."""
 
+_NO_TIME: Final = "its deadline leaves no time for an attempt"
+
 
 class Deliverer:
     """Takes messages to their outcomes. It is a ``Sender``.
@@ -55,7 +58,7 @@ class Deliverer:
         hooks: Objects told of attempts, retries and outcomes.
         random: Gives numbers from 0 to 1, for jitter.
         deadline: Seconds for a message with all its attempts; None takes the policy's.
-        isolated: Run each attempt in a task of its own, so that not even asyncio's own
+        isolated: Run each attempt shielded in a task of its own, so that not even asyncio's own
             cancellation of the calling task can tear it. A bulk run's workers are such tasks.
         patient: Wait out a pause of any length, as a bulk run does; otherwise one longer than
             the policy's ``max_retry_after`` fails the message.
@@ -97,6 +100,7 @@ class Deliverer:
         self._on_retry = _methods(hooks, "on_retry")
         self._on_outcome = _methods(hooks, "on_outcome")
         self.flights: set[Flight] = set()
+        self.waits: Waits = Waits()
 
     async def deliver(
         self,
@@ -138,11 +142,11 @@ class Deliverer:
                 _log_cancelled(outcome)
             if self._on_outcome:
                 with anyio.move_on_after(HOOK_SECONDS, shield=True):
-                    await _tell(self._on_outcome, outcome)
+                    await self._tell(self._on_outcome, outcome)
             raise
         outcome = self._finish(work, record)
         if self._on_outcome:
-            await _tell(self._on_outcome, outcome)
+            await self._tell(self._on_outcome, outcome)
         return outcome
 
     def _finish(self, work: Work, record: Callable[[Outcome], None] | None) -> Outcome:
@@ -171,6 +175,8 @@ class Deliverer:
 
     async def _attempts(self, work: Work) -> None:
         """Attempt until there is an outcome; ``work.verdict`` holds what is known all along."""
+        if self._isolated:
+            await anyio.lowlevel.checkpoint_if_cancelled()
         while await self._begin(work):
             try:
                 attempt = await self._attempt(work)
@@ -179,56 +185,62 @@ class Deliverer:
             if work.throttled:
                 await self._pace.postpone(work.sender, work.hold)
             if attempt is not None:  # only now: a slow hook must not keep the place
-                await _tell(self._on_attempt, attempt)
-            delay = await self._plan(work)
+                await self._tell(self._on_attempt, attempt)
+            error = work.verdict.error
+            if error is None or self.waits.over:
+                return
+            delay = await self._plan(work, error)
             if delay is None:
                 return
             if work.claim is not None and work.doubt is None:
                 await work.claim.postpone()
-            if self._on_retry and (error := work.verdict.error) is not None:
-                await _tell(self._on_retry, self._details(work, error, delay))
-            await self._sleep(delay)
+            if self._on_retry:
+                await self._tell(self._on_retry, self._details(work, error, delay))
+            with self.waits.breakable():
+                await self._sleep(delay)
 
     async def _begin(self, work: Work) -> bool:
         """Wait until an attempt may begin; tell whether it may."""
-        try:
-            begun = await self._acquire(work)
-        except RateError as error:
-            work.give_up(str(error), cause=type(error).__name__)
+        if self.waits.over:
             return False
-        if begun:
-            begun = await self._intend(work)
+        if not self._pace.begin_at_once():
+            try:
+                if not await self._acquire(work):
+                    return False
+            except RateError as error:
+                work.give_up(str(error), cause=type(error).__name__)
+                return False
+        if work.claim is None and self._deadline is None:
+            return True
+        begun = await self._intend(work)
         if not begun:
-            work.give_up("its deadline leaves no time for an attempt")
+            self._pace.release(work)
         return begun
 
     async def _acquire(self, work: Work) -> bool:
         """Wait for a place, as long as the message has time; tell whether it was had."""
         longest = None if self._patient else self._policy.max_retry_after
-        begun = False
-        if self._deadline is None:
+        begun = None
+        with self.waits.breakable(), anyio.CancelScope(deadline=self._ends(work)):
             begun = await self._pace.acquire(work, work.sender, longest=longest)
-        else:
-            with anyio.CancelScope(deadline=self._ends(work)) as scope:
-                begun = await self._pace.acquire(work, work.sender, longest=longest)
-            if scope.cancelled_caught:
-                return False
-        if not begun:
+        if begun and self.waits.over:  # a stop that came with the place
+            self._pace.release(work)
+            return False
+        if begun is False:
             paused = self._pace.pause.remaining(self._clock())
             work.give_up(f"the server asked to wait, for {paused:.0f} s more: no attempt was made")
-        return begun
+        elif begun is None and not self.waits.over:
+            work.give_up(_NO_TIME)
+        return bool(begun)
 
     async def _intend(self, work: Work) -> bool:
-        """Put the intent on record, now that its turn has come; tell whether there is time left.
-
-        Where the answer is no, or an error, the place is given back.
-        """
+        """Put the intent on record, now that its turn has come; tell whether there is time left."""
         try:
             if work.claim is not None and self._has_time(work):
                 await work.claim.intend()
-                await anyio.lowlevel.checkpoint()  # a stop that came meanwhile: nothing is written
-            if self._has_time(work):
-                return True
+                await anyio.lowlevel.checkpoint()
+                if self.waits.over:  # a stop that came meanwhile: nothing is written
+                    return False
         except LedgerError as error:
             is_ours = isinstance(error, CampaignHeldError | ClaimLostError)
             work.give_up(str(error) if is_ours else "its intent could not be recorded")
@@ -237,7 +249,9 @@ class Deliverer:
         except BaseException:
             self._pace.release(work)
             raise
-        self._pace.release(work)
+        if self._has_time(work):
+            return True
+        work.give_up(_NO_TIME)
         return False
 
     def _has_time(self, work: Work) -> bool:
@@ -259,41 +273,44 @@ class Deliverer:
         started = self._clock()
         work.attempts += 1
         timeouts = self._timeouts
-        left = self._ends(work) - started
-        if left < timeouts.attempt:
+        if self._deadline is not None and (left := self._ends(work) - started) < timeouts.attempt:
             timeouts = attrs.evolve(timeouts, attempt=left)
         work.in_flight(flight)
         self.flights.add(flight)
         try:
-            result = await self._post(work.body, timeouts, flight)
-            work.verdict = read_result(result, work.message)
+            if self._isolated:
+                result = await self._post(work.body, timeouts, flight)
+            else:
+                result = await self._exchange.post(work.body, timeouts=timeouts, flight=flight)
+            work.verdict = verdict = read_result(result, work.message)
         finally:
             self.flights.discard(flight)
-        self._note(work, result, started)
-        if work.verdict.mismatch:
+        status = result.status if isinstance(result, Answer) else None
+        ended = self._clock()
+        self._note(work, status, started=started, now=ended)
+        if verdict.mismatch:
             await self._exchange.distrust()
-        elapsed = self._clock() - started
-        self._log(work, elapsed)
+        if logger.isEnabledFor(logging.DEBUG):
+            _log(work, ended - started)
         if not self._on_attempt:
             return None
         return Attempt(
             message=work.message,
             key=work.key,
             number=work.attempts,
-            certainty=work.verdict.certainty,
-            status_code=result.status if isinstance(result, Answer) else None,
-            error=work.verdict.error,
-            elapsed=elapsed,
+            certainty=verdict.certainty,
+            status_code=status,
+            error=verdict.error,
+            elapsed=ended - started,
         )
 
     async def _post(self, body: bytes, timeouts: Timeouts, flight: Flight) -> Answer | Silence:
-        """POST once, out of reach of whoever cancels the caller."""
-        if not self._isolated:
-            return await self._exchange.post(body, timeouts=timeouts, flight=flight)
+        """POST once, in a task of its own, out of reach of whoever cancels the caller."""
         done = anyio.Event()
 
         async def run() -> None:
-            await self._exchange.post(body, timeouts=timeouts, flight=flight)
+            with anyio.CancelScope(shield=True):
+                await self._exchange.post(body, timeouts=timeouts, flight=flight)
             done.set()
 
         async with anyio.create_task_group() as tasks:
@@ -306,37 +323,36 @@ class Deliverer:
         assert flight.result is not None  # noqa: S101  # the exchange has set it
         return flight.result
 
-    def _note(self, work: Work, result: Answer | Silence, started: float) -> None:
+    def _note(self, work: Work, status: int | None, *, started: float, now: float) -> None:
         """Tell the pace what the attempt came to, at once: others must not knock meanwhile."""
         error = work.verdict.error
-        status = result.status if isinstance(result, Answer) else None
         work.throttled = throttled = error is not None and is_later(error)
         overloaded = throttled or status == OVERLOADED
         self._pace.note(
             work,
             answered=throttled or (status is not None and status < 500),  # noqa: PLR2004  # 5xx
             started=started,
+            now=now,
             overloaded=overloaded,
             silent=status is None,
         )
         if error is not None:
             work.proposal = self._policy.delay(error, work.attempts, self._random)
             if overloaded:
-                work.hold = self._hold(error, started)
+                work.hold = self._hold(error, started=started, now=now)
 
-    def _hold(self, error: SendError, started: float) -> float:
+    def _hold(self, error: SendError, *, started: float, now: float) -> float:
         """Have the whole client hold, since the server has too much to do; return the seconds."""
-        pause, now = self._pace.pause, self._clock()
+        pause = self._pace.pause
         # One jitter a bad moment: of a hundred the longest would be as long as there is, always.
         random = self._random if pause.refuse(started=started, now=now) else float
         seconds = self._policy.hold(error, pause.refusals, random)
         pause.extend(now + seconds, "the server asked to come back later")
         return seconds
 
-    async def _plan(self, work: Work) -> float | None:
+    async def _plan(self, work: Work, error: SendError) -> float | None:
         """Return the seconds after which to attempt again, or None for no more."""
-        error = work.verdict.error
-        if error is None or work.attempts >= self._policy.limit(error):
+        if work.attempts >= self._policy.limit(error):
             return None
         delay = await self._decide(work, error, work.proposal)
         if delay is None or self._clock() + delay >= self._ends(work):
@@ -358,12 +374,14 @@ class Deliverer:
         ask = self._policy.should_retry
         if ask is None:
             return details.delay
+        answer = None
         try:
-            answer = await settle(ask(details))
+            with self.waits.breakable():
+                answer = await settle(ask(details))
         except Exception:
             logger.exception("should_retry raised; the policy decides")
             return details.delay
-        return self._policy.heed(answer, details, proposal)
+        return None if self.waits.over else self._policy.heed(answer, details, proposal)
 
     def _details(self, work: Work, error: SendError, delay: float | None) -> RetryDetails:
         return RetryDetails(
@@ -375,25 +393,43 @@ class Deliverer:
             elapsed=self._clock() - work.began,
         )
 
-    def _log(self, work: Work, elapsed: float) -> None:
-        """Log one attempt, without the text and with the number masked."""
-        if not logger.isEnabledFor(logging.DEBUG):
-            return
-        verdict = work.verdict
-        logger.debug(
-            "Attempt %d of the message to %s: %s in %.3f s",
-            work.attempts,
-            mask_number(work.message.to),
-            verdict.certainty,
-            elapsed,
-            extra={
-                "key": key_in_logs(work.key, work.message.to),
-                "attempt": work.attempts,
-                "certainty": verdict.certainty.value,
-                "status_code": verdict.error and verdict.error.status_code,
-                "elapsed": elapsed,
-            },
-        )
+    async def _tell(self, methods: Iterable[Callable[[Any], Any]], details: object) -> None:
+        """Tell hooks, each in its turn; one that raises is logged and costs nothing."""
+        for method in methods:
+            try:
+                answer = method(details)
+                if inspect.isawaitable(answer):
+                    await self._hear(answer)
+            except Exception:
+                logger.exception("A hook raised; the message is not affected")
+
+    async def _hear(self, answer: Awaitable[Any]) -> None:
+        """Wait for a hook. Where its call was cancelled or its run stopped, it still has time."""
+        if self.waits.over or anyio.current_effective_deadline() == float("-inf"):
+            with anyio.move_on_after(HOOK_SECONDS, shield=True):
+                await settle(answer)
+        else:
+            with self.waits.breakable():
+                await settle(answer)
+
+
+def _log(work: Work, elapsed: float) -> None:
+    """Log one attempt, without the text and with the number masked."""
+    verdict = work.verdict
+    logger.debug(
+        "Attempt %d of the message to %s: %s in %.3f s",
+        work.attempts,
+        mask_number(work.message.to),
+        verdict.certainty,
+        elapsed,
+        extra={
+            "key": key_in_logs(work.key, work.message.to),
+            "attempt": work.attempts,
+            "certainty": verdict.certainty.value,
+            "status_code": verdict.error and verdict.error.status_code,
+            "elapsed": elapsed,
+        },
+    )
 
 
 def _log_cancelled(outcome: Outcome) -> None:
@@ -413,18 +449,6 @@ def _log_cancelled(outcome: Outcome) -> None:
 def _methods(hooks: Iterable[object], name: str) -> tuple[Callable[[Any], Any], ...]:
     """Return the methods of that name which the hooks have."""
     return tuple(method for hook in hooks if callable(method := getattr(hook, name, None)))
-
-
-async def _tell(methods: Iterable[Callable[[Any], Any]], details: object) -> None:
-    """Tell hooks, each in its turn; one that raises is logged and costs nothing."""
-    # Where the call is cancelled already, as by the stop of a run, a hook still has its time.
-    cancelled = anyio.current_effective_deadline() == float("-inf")
-    with anyio.move_on_after(HOOK_SECONDS if cancelled else None, shield=cancelled):
-        for method in methods:
-            try:
-                await settle(method(details))
-            except Exception:
-                logger.exception("A hook raised; the message is not affected")
 
 
 async def settle(answer: Any) -> Any:

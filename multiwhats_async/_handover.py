@@ -29,9 +29,17 @@ class Handover(Generic[T]):
         self._is_ended = False
         self._is_left = False
 
+    def put_at_once(self, item: T) -> bool:
+        """Hand over an item where there is room; tell whether it was."""
+        if self._is_left or len(self._items) >= self._size:
+            return False
+        self._items.append(item)
+        self._news.set()
+        return True
+
     async def put(self, item: T) -> None:
         """Hand over an item; wait while the reader is slow. Where nobody reads, it is dropped."""
-        while len(self._items) >= self._size and not self._is_left:
+        while not self.put_at_once(item) and not self._is_left:
             room = anyio.Event()
             self._waiting.append(room)
             try:
@@ -42,9 +50,6 @@ class Handover(Generic[T]):
                 else:
                     self._waiting.remove(room)
                 raise
-        if not self._is_left:
-            self._items.append(item)
-            self._news.set()
 
     async def take(self) -> T:
         """Return the next item; where there is one, without giving others their turn.

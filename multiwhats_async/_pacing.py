@@ -350,6 +350,12 @@ class Pace:
         """Whether the server has answered this run before."""
         return self.breaker is not None and self.breaker.knows_the_server
 
+    def begin_at_once(self) -> bool:
+        """Take a place where nothing is to be waited for, as mostly; tell whether."""
+        if self.rate is not None or not self._is_open():
+            return False
+        return self.concurrency.places.try_take()
+
     async def acquire(self, borrower: object, sender: str, *, longest: float | None = None) -> bool:
         """Wait until an attempt may begin.
 
@@ -440,7 +446,14 @@ class Pace:
         return self.breaker is None or self.breaker.take(borrower, now)
 
     def note(
-        self, borrower: object, *, answered: bool, started: float, overloaded: bool, silent: bool
+        self,
+        borrower: object,
+        *,
+        answered: bool,
+        started: float,
+        now: float,
+        overloaded: bool,
+        silent: bool,
     ) -> None:
         """Take the result of one attempt.
 
@@ -449,10 +462,10 @@ class Pace:
             answered: Whether the server gave an answer that speaks of this message: "later", or
                 no 5xx.
             started: When the attempt began.
+            now: The time.
             overloaded: Whether the server said that it has too much to do.
             silent: Whether there was no answer at all.
         """
-        now = self._clock()
         if overloaded:
             self.concurrency.cut(CUT_BY_THROTTLE, started=started, now=now)
         elif silent:

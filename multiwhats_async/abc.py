@@ -51,8 +51,9 @@ class Exchange(Protocol):
     async def post(self, body: bytes, *, timeouts: Timeouts, flight: Any) -> Answer | Silence:
         """POST a body once; return what is known of it.
 
-        Shielded from cancellation from outside, with a deadline of its own. Lower-layer errors
-        come back as data. The result is also set on the flight, for when the caller is gone.
+        With a deadline of its own. It is called under a shield: only the flight ends it sooner.
+        Lower-layer errors come back as data. The result is also set on the flight, for when the
+        caller is gone.
         """
         ...
 

@@ -440,6 +440,7 @@ class AsyncMultiWhats:
             check=self._lifetime.check,
             sender=deliverer,
             flights=deliverer.flights,
+            waits=deliverer.waits,
             pace=pace,
             options=options,
             clock=self._lifetime.clock,

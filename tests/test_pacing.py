@@ -266,14 +266,21 @@ async def test_all_wait_while_one_probes() -> None:
     breaker = answered_once(in_a_row=1)
     paces = pace(breaker=breaker)
     now = anyio.current_time()
-    paces.note("one", answered=False, started=now, overloaded=False, silent=False)
+    paces.note("one", answered=False, started=now, now=now, overloaded=False, silent=False)
     begun: list[float] = []
 
     async def attempt(name: object) -> None:
         await paces.acquire(name, "a")
         begun.append(anyio.current_time() - now)
         await anyio.sleep(2)
-        paces.note(name, answered=True, started=now, overloaded=False, silent=False)
+        paces.note(
+            name,
+            answered=True,
+            started=now,
+            now=anyio.current_time(),
+            overloaded=False,
+            silent=False,
+        )
         paces.release(name)
 
     async with anyio.create_task_group() as tasks:
@@ -301,7 +308,8 @@ async def test_results_steer_the_number_of_places() -> None:
         fields = {"answered": False, "overloaded": False, "silent": False} | result
         for _ in range(36 if "answered" in result else 1):
             await anyio.sleep(1)
-            paces.note("one", started=anyio.current_time(), **fields)
+            now = anyio.current_time()
+            paces.note("one", started=now, now=now, **fields)
         tokens.append(paces.concurrency.places.total)
     assert tokens == [40, 20, 18, 18]
 
@@ -310,7 +318,9 @@ async def test_a_released_probe_wakes_the_others() -> None:
     """One of them probes instead."""
     breaker = answered_once(in_a_row=1)
     paces = pace(breaker=breaker)
-    paces.note("one", answered=False, started=0.0, overloaded=False, silent=False)
+    paces.note(
+        "one", answered=False, started=0.0, now=anyio.current_time(), overloaded=False, silent=False
+    )
     await paces.acquire("probe", "a")
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(paces.acquire, "second", "a")
@@ -368,11 +378,20 @@ def test_a_bad_moment_is_one_refusal_and_each_answer_takes_one_back() -> None:
 async def test_a_breaker_that_closes_early_lets_all_go_at_once() -> None:
     """An answer that comes late ends the hold also for those who wait it out already."""
     paces = pace(breaker=answered_once(in_a_row=1))
-    paces.note("one", answered=False, started=0.0, overloaded=False, silent=False)
+    paces.note(
+        "one", answered=False, started=0.0, now=anyio.current_time(), overloaded=False, silent=False
+    )
     began = anyio.current_time()
     async with anyio.create_task_group() as tasks:
         for number in range(3):
             tasks.start_soon(paces.acquire, number, "a")
         await anyio.sleep(1)
-        paces.note("one", answered=True, started=0.0, overloaded=False, silent=False)
+        paces.note(
+            "one",
+            answered=True,
+            started=0.0,
+            now=anyio.current_time(),
+            overloaded=False,
+            silent=False,
+        )
     assert anyio.current_time() - began == pytest.approx(1)

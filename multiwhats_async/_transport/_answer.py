@@ -14,12 +14,43 @@ from .._wire import MAX_BODY
 MAX_HEAD: Final = 100 * 1024
 """Bytes of a head that are read at the most, as httpcore does."""
 
+END_OF_HEAD: Final = b"\r\n\r\n"
+
+MOST_KNOWN: Final = 64
+"""Heads that are remembered of a server."""
+
+LONGEST_KNOWN: Final = 4_096
+"""Bytes of a head that is remembered."""
+
 MAX_ANSWER: Final = 8 * MAX_BODY
 """Bytes in all: a body within its cap, in chunks of one byte each, has 6 for each."""
 
 
+class Head:
+    """The head of an answer that was read in full and in order: what its bytes mean.
+
+    A server says the same of one answer as of the next, but for a time or a length now and then.
+    The same bytes mean the same, so they need no parser again.
+    """
+
+    __slots__ = ("by_name", "headers", "length", "status")
+
+    def __init__(self, answer: "IncomingAnswer", length: int) -> None:
+        self.status = answer.status
+        self.headers = answer.headers
+        self.by_name = answer.by_name()
+        self.length = length
+
+
+KnownHeads = dict[bytes, Head]
+"""Heads by their bytes, up to and with the empty line."""
+
+
 class IncomingAnswer(ABC):
     """One answer, from its first byte to its last.
+
+    Args:
+        known: The heads that this server has sent, which it looks up and adds to; None is none.
 
     Attributes:
         status: The status, once the head is there; never an interim one.
@@ -28,28 +59,19 @@ class IncomingAnswer(ABC):
         keeps: Whether the connection may carry another request after it.
     """
 
-    __slots__ = (
-        "_body_size",
-        "_by_name",
-        "_fed",
-        "_pieces",
-        "complete",
-        "headers",
-        "keeps",
-        "status",
-    )
+    # Of the class until they change: an answer whose head is known changes few of them.
+    status: int | None = None
+    complete: bool = False
+    keeps: bool = False
+    _body_size = 0
+    _by_name: dict[bytes, str] | None = None
+    _fed = 0
 
-    def __init__(self) -> None:
-        self.status: int | None = None
+    def __init__(self, known: KnownHeads | None = None) -> None:
         self.headers: list[tuple[bytes, bytes]] = []
-        self.complete: bool = False
-        self.keeps: bool = False
         self._pieces: list[bytes] = []
-        self._body_size = 0
-        self._by_name: dict[bytes, bytes] | None = None
-        self._fed = 0
+        self._known = known
 
-    @abstractmethod
     def feed(self, data: bytes) -> bool:
         """Take the next bytes; none at all is the end of the connection.
 
@@ -60,6 +82,42 @@ class IncomingAnswer(ABC):
             httpx.RemoteProtocolError: It is no HTTP/1, or ended too early.
             ValueError: It is larger than the cap.
         """
+        known = self._known
+        if known is None or self._fed:
+            return self._read(data)
+        begin = data.find(END_OF_HEAD) + len(END_OF_HEAD)
+        head = known.get(data[:begin])
+        if head is None:
+            return self._read(data) and self._remember(known, data, begin)
+        if head.length != len(data) - begin:
+            return self._read(data)
+        self.status = head.status
+        self.headers = head.headers
+        self._by_name = head.by_name
+        self._pieces.append(data[begin:])
+        self.complete = self.keeps = True
+        return True
+
+    def _remember(self, known: KnownHeads, data: bytes, begin: int) -> bool:
+        """Note the head of an answer that has come whole, and told its length.
+
+        Only of one after which its connection is kept: every byte of it is accounted for.
+        """
+        length = self.header(b"content-length")
+        if (
+            self.keeps
+            and begin <= LONGEST_KNOWN
+            and length == str(len(data) - begin)
+            and self.header(b"transfer-encoding") is None
+        ):
+            if len(known) >= MOST_KNOWN:  # a server that says something new each time
+                known.clear()
+            known[data[:begin]] = Head(self, len(data) - begin)
+        return True
+
+    @abstractmethod
+    def _read(self, data: bytes) -> bool:
+        """Take the next bytes as :meth:`feed` does, with a parser."""
 
     @property
     def body(self) -> bytes:
@@ -71,14 +129,18 @@ class IncomingAnswer(ABC):
 
         Call it once the head is there.
         """
+        by_name = self._by_name
+        return (self.by_name() if by_name is None else by_name).get(name)
+
+    def by_name(self) -> dict[bytes, str]:
+        """Return the headers by their names, in lower case."""
         if self._by_name is None:
             self._by_name = {}
-            for found, value in self.headers:
-                lower = found.lower()
+            for name, value in self.headers:
+                lower, text = name.lower(), value.decode("latin-1")
                 earlier = self._by_name.get(lower)
-                self._by_name[lower] = value if earlier is None else earlier + b", " + value
-        joined = self._by_name.get(name)
-        return None if joined is None else joined.decode("latin-1")
+                self._by_name[lower] = text if earlier is None else f"{earlier}, {text}"
+        return self._by_name
 
     def _note_body(self, piece: bytes) -> None:
         """Keep a piece of the body, up to the cap."""

@@ -19,10 +19,10 @@ from .._evidence import Answer, Failure, Silence, weigh
 from .._secret import Secret
 from .._wire import decode_body, may_belong
 from ..options import KeyPlace, Timeouts
-from ._answer import IncomingAnswer
+from ._answer import IncomingAnswer, KnownHeads
 from ._flight import InFlight, ended
 from ._pool import DEFAULT_PORTS, with_key
-from ._port import Connection, Network, OutOfTimeError, Request
+from ._port import AbandonedError, Connection, Network, OutOfTimeError, Request
 from ._told import described, masked
 
 
@@ -44,7 +44,7 @@ class Origin:
         ssl_context: ssl.SSLContext | None,
         keepalive: float | None,
         network: Network | None = None,
-        new_answer: Callable[[], IncomingAnswer] | None = None,
+        new_answer: Callable[[KnownHeads], IncomingAnswer] | None = None,
     ) -> None:
         self.host = url.raw_host.decode("ascii")
         self.port: int = url.port or DEFAULT_PORTS[url.scheme]
@@ -54,11 +54,16 @@ class Origin:
             self._ssl_context.set_alpn_protocols(["http/1.1"])
         self._keepalive = keepalive
         self._network = running_network() if network is None else network
-        self.new_answer = _fastest_answer() if new_answer is None else new_answer
+        self._new_answer = _fastest_answer() if new_answer is None else new_answer
+        self._known: KnownHeads = {}
         self.clock = self._network.clock
         self._idle: deque[tuple[Connection, float]] = deque()
         self.closed = False
         self.opened = 0
+
+    def new_answer(self) -> IncomingAnswer:
+        """Return what reads the next answer."""
+        return self._new_answer(self._known)
 
     async def carry(
         self, request: Request, answer: IncomingAnswer, *, flight: InFlight, timeouts: Timeouts
@@ -68,28 +73,32 @@ class Origin:
         Raises:
             httpx.TransportError: There is no connection, it failed, or the server was too slow.
             OutOfTimeError: The attempt's time was over.
+            AbandonedError: It was given up.
             ValueError: The answer is larger than the cap.
         """
-        end = self.clock() + timeouts.attempt
-        connection = self._take() or await self._open(timeouts, end)
+        now = self.clock()
+        end = now + timeouts.attempt
+        connection = self._take(now) or await self._open(flight, timeouts, end)
         try:
             if flight.abandoned:  # while the connection came: nothing is written any more
-                await anyio.sleep_forever()
+                raise AbandonedError
+            flight.begin(connection)
             await connection.round_trip(
                 request, answer, evidence=flight.evidence, timeouts=timeouts, end=end
             )
         finally:
-            keeps = answer.keeps and not self.closed and request.may_be_answered_by(answer)
-            if keeps and self._keepalive is not None:
+            if (
+                answer.keeps
+                and self._keepalive is not None
+                and not self.closed
+                and request.may_be_answered_by(answer)
+            ):
                 self._idle.append((connection, self.clock() + self._keepalive))
             else:
                 connection.close()
 
-    def _take(self) -> Connection | None:
+    def _take(self, now: float) -> Connection | None:
         """Return an idle connection that still stands, the freshest first, or None."""
-        if not self._idle:
-            return None
-        now = self.clock()
         while self._idle and self._idle[0][1] <= now:
             self._idle.popleft()[0].close()
         while self._idle:
@@ -99,12 +108,15 @@ class Origin:
             connection.close()
         return None
 
-    async def _open(self, timeouts: Timeouts, end: float) -> Connection:
+    async def _open(self, flight: InFlight, timeouts: Timeouts, end: float) -> Connection:
         """Open a connection."""
         self.opened += 1
         limit = self.clock() + timeouts.connect
-        with anyio.CancelScope(deadline=min(end, limit)):
+        with anyio.CancelScope(deadline=min(end, limit)) as scope:
+            flight.begin(scope)
             return await self._network.connect(self.host, self.port, ssl_context=self._ssl_context)
+        if flight.abandoned:
+            raise AbandonedError
         if end <= limit:
             raise OutOfTimeError
         raise httpx.ConnectTimeout(f"no connection within {timeouts.connect:g} s")
@@ -142,7 +154,7 @@ def running_network() -> Network:
     return AsyncioNetwork()
 
 
-def _fastest_answer() -> Callable[[], IncomingAnswer]:
+def _fastest_answer() -> Callable[[KnownHeads], IncomingAnswer]:
     """Return what reads an answer with the fastest parser that is installed."""
     try:
         from ._with_httptools import HttptoolsAnswer  # noqa: PLC0415  # an extra
@@ -180,45 +192,40 @@ class DirectExchange:
 
     def flight(self) -> InFlight:
         """Return a fresh watch for one attempt: nothing of it has left before it is said."""
-        flight = InFlight()
-        flight.evidence.traced = True
-        return flight
+        return InFlight(traced=True)
 
     async def post(self, body: bytes, *, timeouts: Timeouts, flight: InFlight) -> Answer | Silence:
         """POST a body once; return what is known of it. Lower-layer errors come back as data."""
-        return flight.finish(await self._post(body, timeouts, flight))
-
-    async def _post(self, body: bytes, timeouts: Timeouts, flight: InFlight) -> Answer | Silence:
         answer = self._origin.new_answer()
         failure: Failure | None = None
         plain = b""
-        # The deadline is the connection's to keep, with one timer; the scope is the shield.
-        with anyio.CancelScope(shield=True) as scope:
-            flight.begin(scope)
-            try:
-                if flight.abandoned:
-                    failure = Failure(cause="Cancelled", text="", before_writing=True)
-                elif self._origin.closed:
-                    failure = Failure(cause="Closed", text="the client", before_writing=True)
-                else:
-                    request = _KeyedRequest(self._head, body)
-                    await self._origin.carry(request, answer, flight=flight, timeouts=timeouts)
-                    plain = self._plain(answer)
-            except OutOfTimeError:
-                failure = ended(timeouts, by_deadline=True)
-            except Exception as error:  # noqa: BLE001  # classified by evidence, not by type
-                failure = described(error, self._key, self._host)
-        if scope.cancelled_caught:
+        try:
+            if flight.abandoned:
+                failure = Failure(cause="Cancelled", text="", before_writing=True)
+            elif self._origin.closed:
+                failure = Failure(cause="Closed", text="the client", before_writing=True)
+            else:
+                request = _KeyedRequest(self._head, body)
+                await self._origin.carry(request, answer, flight=flight, timeouts=timeouts)
+                plain = self._plain(answer)
+        except OutOfTimeError:
+            failure = ended(timeouts, by_deadline=True)
+        except AbandonedError:
             failure = ended(timeouts, by_deadline=False)
+        except Exception as error:  # noqa: BLE001  # classified by evidence, not by type
+            failure = described(error, self._key, self._host)
         if answer.status is None:
             failure = failure or Failure(cause="NoAnswer", text="")
-            return Silence(failure=failure, certainty=weigh(flight.evidence, failure))
-        return Answer(
-            status=answer.status,
-            body=None if failure else plain,
-            retry_after=answer.header(b"retry-after"),
-            date=answer.header(b"date"),
-            failure=failure,
+            certainty = weigh(flight.evidence, failure)
+            return flight.finish(Silence(failure=failure, certainty=certainty))
+        return flight.finish(
+            Answer(
+                status=answer.status,
+                body=None if failure else plain,
+                retry_after=answer.header(b"retry-after"),
+                date=answer.header(b"date"),
+                failure=failure,
+            )
         )
 
     def _plain(self, answer: IncomingAnswer) -> bytes:

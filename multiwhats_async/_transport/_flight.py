@@ -1,39 +1,52 @@
 """One attempt under way: what it has written, the way to end it, and why it was ended."""
 
-import anyio
+from typing import Protocol
 
 from .._evidence import Answer, Evidence, Failure, Silence
 from ..options import Timeouts
 
 
+class Endable(Protocol):
+    """What an attempt stands on: a scope, or a connection."""
+
+    def cancel(self) -> None:
+        """End the attempt."""
+
+
 class InFlight:
-    """One attempt under way: what it has written, and the way to end it."""
+    """One attempt under way: what it has written, and the way to end it.
 
-    __slots__ = ("_interrupted", "_scope", "abandoned", "evidence", "result")
+    Args:
+        traced: Whether its transport tells of its writing before anything can have left, and
+            without being watched.
+    """
 
-    def __init__(self) -> None:
-        self.evidence = Evidence(self._look_again)
+    __slots__ = ("_ground", "_interrupted", "abandoned", "evidence", "result")
+
+    def __init__(self, *, traced: bool = False) -> None:
+        self.evidence = Evidence(None if traced else self._look_again)
+        self.evidence.traced = traced
         self.result: Answer | Silence | None = None
-        self._scope: anyio.CancelScope | None = None
+        self._ground: Endable | None = None
         self._interrupted = False
         self.abandoned = False
 
-    def begin(self, scope: anyio.CancelScope) -> None:
-        """Note the scope in which the attempt runs."""
-        self._scope = scope
+    def begin(self, ground: Endable) -> None:
+        """Note what the attempt stands on from here on."""
+        self._ground = ground
         if self.abandoned:
-            scope.cancel()
+            ground.cancel()
 
     def finish(self, result: Answer | Silence) -> Answer | Silence:
         """Keep what it came to, and nothing that leads back here: no cycle is to be collected."""
         self.result = result
-        self._scope = self.evidence.watcher = None
+        self._ground = self.evidence.watcher = None
         return result
 
     def interrupt(self) -> None:
         """End the attempt if it provably has not written anything; else let it finish."""
         self._interrupted = True
-        if self._scope is None or (self.evidence.traced and not self.evidence.may_have_left):
+        if self._ground is None or (self.evidence.traced and not self.evidence.may_have_left):
             self.abandon()
 
     def _look_again(self) -> None:
@@ -44,8 +57,8 @@ class InFlight:
     def abandon(self) -> None:
         """End the attempt now, whatever was written."""
         self.abandoned = True
-        if self._scope is not None:
-            self._scope.cancel()
+        if self._ground is not None:
+            self._ground.cancel()
 
 
 def ended(timeouts: Timeouts, *, by_deadline: bool) -> Failure:

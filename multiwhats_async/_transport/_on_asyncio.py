@@ -11,7 +11,7 @@ from .._evidence import Evidence
 from ..options import Timeouts
 from ._answer import IncomingAnswer
 from ._dialling import dial
-from ._port import OutOfTimeError, Request, is_readable
+from ._port import AbandonedError, OutOfTimeError, Request, readable
 
 
 class AsyncioConnection(asyncio.Protocol):
@@ -24,7 +24,7 @@ class AsyncioConnection(asyncio.Protocol):
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._transport: asyncio.Transport
-        self._fileno = -1
+        self._has_more: Callable[[], bool]
         self._answer: IncomingAnswer | None = None
         self._waiter: asyncio.Future[None]
         self._timeouts: Timeouts
@@ -39,7 +39,7 @@ class AsyncioConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the transport; it tells as soon as it cannot hand on all at once."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's are no instances of it
-        self._fileno = self._transport.get_extra_info("socket").fileno()
+        self._has_more = readable(self._transport.get_extra_info("socket").fileno())
         self._transport.set_write_buffer_limits(high=1, low=0)
 
     def data_received(self, data: bytes) -> None:
@@ -100,9 +100,7 @@ class AsyncioConnection(asyncio.Protocol):
 
     def is_usable(self) -> bool:
         """Tell whether it still stands, with nothing waiting on it that nobody asked for."""
-        return not (
-            self._gone or self._writing or self._transport.is_closing() or is_readable(self._fileno)
-        )
+        return not (self._gone or self._writing or self._transport.is_closing() or self._has_more())
 
     async def round_trip(
         self,
@@ -128,6 +126,12 @@ class AsyncioConnection(asyncio.Protocol):
             await waiter
         finally:
             self._answer = None
+
+    def cancel(self) -> None:
+        """End the attempt that it carries, if it carries one."""
+        if self._answer is not None and not self._waiter.done():
+            # What still comes before the attempt's task runs is read: it may hold the status.
+            self._waiter.set_exception(AbandonedError())
 
     def close(self) -> None:
         """Drop it at once, without a word to the server."""

@@ -12,7 +12,7 @@ from .._evidence import Evidence
 from ..options import Timeouts
 from ._answer import IncomingAnswer
 from ._dialling import dial
-from ._port import OutOfTimeError, Request, holds_a_record, is_readable
+from ._port import AbandonedError, OutOfTimeError, Request, holds_a_record, readable
 
 _ERRORS = (trio.BrokenResourceError, trio.ClosedResourceError, OSError)
 
@@ -28,10 +28,13 @@ class TrioConnection:
     def __init__(self, sock: trio.SocketStream, stream: Any) -> None:
         self._sock = sock
         self._stream = stream
+        self._has_more = readable(sock.socket.fileno())
+        self._scope: trio.CancelScope | None = None
+        self._is_given_up = False
 
     def is_usable(self) -> bool:
         """Tell whether it still stands, with nothing waiting on it that nobody asked for."""
-        return not (_holds_more(self._stream) or is_readable(self._sock.socket.fileno()))
+        return not (_holds_more(self._stream) or self._has_more())
 
     async def round_trip(
         self,
@@ -47,6 +50,7 @@ class TrioConnection:
         slow: httpx.TimeoutException = httpx.WriteTimeout("the server does not take the request")
         refused: Exception | None = None
         with trio.CancelScope(deadline=min(end, limit)) as scope:
+            self._scope = scope
             evidence.begin_writing()
             try:
                 await self._stream.send_all(request.reveal())
@@ -64,7 +68,15 @@ class TrioConnection:
                     raise refused
                 if answer.feed(data):
                     return
+        if self._is_given_up:
+            raise AbandonedError
         raise OutOfTimeError if end <= limit else slow
+
+    def cancel(self) -> None:
+        """End the attempt that it carries, if it carries one."""
+        if self._scope is not None:
+            self._is_given_up = True
+            self._scope.cancel()
 
     def close(self) -> None:
         """Drop it at once, without a word to the server."""

@@ -50,9 +50,13 @@ class Connection(Protocol):
         Raises:
             httpx.TransportError: The connection failed, or the server was too slow.
             OutOfTimeError: The attempt's time was over.
+            AbandonedError: It was cancelled.
             ValueError: The answer is larger than the cap.
         """
         ...
+
+    def cancel(self) -> None:
+        """End the attempt that it carries, if it carries one: it raises AbandonedError."""
 
     def close(self) -> None:
         """Drop it at once, without a word to the server."""
@@ -78,6 +82,10 @@ class OutOfTimeError(Exception):
     """The time of the whole attempt is over."""
 
 
+class AbandonedError(Exception):
+    """The attempt was given up from our side."""
+
+
 def holds_a_record(stream: Any, tls: ssl.SSLObject) -> bool:
     """Tell whether TLS holds bytes that came and were not read, decrypted or not.
 
@@ -90,10 +98,10 @@ def holds_a_record(stream: Any, tls: ssl.SSLObject) -> bool:
     return bool(tls.pending() or getattr(stream, name).pending)
 
 
-def is_readable(fileno: int) -> bool:
-    """Tell whether a socket has something to read, be it its end."""
-    if hasattr(select, "poll"):
-        poll = select.poll()
-        poll.register(fileno, select.POLLIN)
-        return bool(poll.poll(0))
-    return bool(select.select([fileno], [], [], 0)[0])
+def readable(fileno: int) -> Callable[[], bool]:
+    """Return what tells whether a socket has something to read, be it its end."""
+    if not hasattr(select, "poll"):
+        return lambda: bool(select.select([fileno], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(fileno, select.POLLIN)
+    return lambda: bool(poll.poll(0))

@@ -1,6 +1,6 @@
 """Reads answers with h11, which httpcore brings along: where httptools is not installed."""
 
-from typing import Final
+from typing import Any, Final
 
 import h11
 import httpx
@@ -16,16 +16,14 @@ _ANY_REQUEST: Final = h11.Request(
 class H11Answer(IncomingAnswer):
     """One answer, read by h11."""
 
-    __slots__ = ("_h11", "_interim")
+    _h11: Any = None  # made where it is needed
+    _interim = False
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._h11 = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
-        self._h11.send(_ANY_REQUEST)
-        self._h11.send(h11.EndOfMessage())
-        self._interim = False
-
-    def feed(self, data: bytes) -> bool:
+    def _read(self, data: bytes) -> bool:
+        if self._h11 is None:
+            self._h11 = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
+            self._h11.send(_ANY_REQUEST)
+            self._h11.send(h11.EndOfMessage())
         had, self._fed = self._fed, self._fed + len(data)
         try:
             self._h11.receive_data(data)

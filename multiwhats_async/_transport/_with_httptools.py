@@ -1,16 +1,15 @@
 """Reads answers with llhttp, through httptools: the fast way."""
 
-from typing import Final
+from typing import Any, Final
 
 import httptools
 import httpx
 
-from ._answer import MAX_HEAD, IncomingAnswer, ended_early
+from ._answer import END_OF_HEAD, MAX_HEAD, IncomingAnswer, ended_early
 
 _SWITCHING: Final = 101
 _FIRST_FINAL: Final = 200
 _BODILESS: Final = (204, 304)
-_END_OF_HEAD: Final = b"\r\n\r\n"
 _LAST_CHUNK: Final = b"\r\n0\r\n\r\n"
 _CHUNKED: Final = -1
 _UNTIL_CLOSE: Final = -2
@@ -20,33 +19,21 @@ _TOO_LONG: Final = "the head of the answer is too long"
 class HttptoolsAnswer(IncomingAnswer):
     """One answer, read by llhttp. It is called back by its parser."""
 
-    __slots__ = (
-        "_error",
-        "_head",
-        "_head_size",
-        "_interim",
-        "_keep_alive",
-        "_length",
-        "_parser",
-        "_surplus",
-        "_tail",
-    )
+    _parser: Any = None  # made where it is needed
+    _error: str | None = None
+    _head = b""
+    _head_size = 0
+    _interim = False
+    _keep_alive = False
+    _length = _UNTIL_CLOSE
+    _surplus = False
+    _tail = b""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._error: str | None = None
-        self._head = b""
-        self._head_size = 0
-        self._interim = False
-        self._keep_alive = False
-        self._length = _UNTIL_CLOSE
-        self._surplus = False
-        self._tail = b""
-        self._parser = httptools.HttpResponseParser(self)
-
-    def feed(self, data: bytes) -> bool:
+    def _read(self, data: bytes) -> bool:
         if not data:
             return self._end()
+        if self._parser is None:
+            self._parser = httptools.HttpResponseParser(self)
         self._fed += len(data)
         if self.status is None:
             self._head += data
@@ -63,7 +50,7 @@ class HttptoolsAnswer(IncomingAnswer):
         self._check_size()
         if self.complete:
             self.keeps = self._keep_alive and not self._surplus and self._ends_with(data)
-            del self._parser  # it holds this answer, as this holds it
+            self._parser = None  # it holds this answer, as this holds it
         elif self._length == _CHUNKED:
             self._tail = (self._tail + data)[-len(_LAST_CHUNK) :]
         return self.complete
@@ -73,7 +60,7 @@ class HttptoolsAnswer(IncomingAnswer):
         if self.status is None or self._length != _UNTIL_CLOSE:
             raise ended_early(self, self._fed)
         self.complete = True
-        del self._parser
+        self._parser = None
         return True
 
     def _ends_with(self, data: bytes) -> bool:
@@ -101,7 +88,7 @@ class HttptoolsAnswer(IncomingAnswer):
         if self.complete:
             return
         status = self._parser.get_status_code()
-        self._head_size = self._head.find(_END_OF_HEAD) + len(_END_OF_HEAD)
+        self._head_size = self._head.find(END_OF_HEAD) + len(END_OF_HEAD)
         if self._head_size > MAX_HEAD:
             self._error = _TOO_LONG
         elif status == _SWITCHING or self._parser.get_http_version() not in ("1.1", "1.0"):
