@@ -48,15 +48,18 @@ class StopRules:
 
     def judge(self, outcome: Outcome) -> Stop | None:
         """Take one outcome; return why the run must stop, or None."""
-        if outcome.certainty is Certainty.SKIPPED:
+        if outcome.certainty is Certainty.ACCEPTED:
+            self._forbidden = 0
+            self._from_the_start = False
+            self._silent_start = None  # it answers
             return None
         error = outcome.last_error or outcome.error  # what the server says now
+        if error is None:  # it was skipped
+            return None
         status = error.status_code if isinstance(error, RejectedError) else None
         self._forbidden = self._forbidden + 1 if status == _FORBIDDEN else 0
         self._note_refusal(status)
         self._note_silence(error)
-        if error is None:
-            return None
         self._failures += 1
         return next(self._reasons(error, status), None)
 
@@ -88,9 +91,9 @@ class StopRules:
         self._refused_with = status
         self._refusals += 1
 
-    def _note_silence(self, error: SendError | None) -> None:
+    def _note_silence(self, error: SendError) -> None:
         """Count the messages without any answer that began with the run."""
-        if error is not None and error.status_code is None:
+        if error.status_code is None:
             self._silent += error.cause != NOT_TRIED  # one never tried says nothing
         else:
             self._silent_start = None  # it answers

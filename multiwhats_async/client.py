@@ -10,11 +10,12 @@ from typing import Any, Final, Self
 import attrs
 import httpx
 
+from ._breaker import BreakerState
 from ._bulk import BulkOptions, BulkRun, OnProgress
 from ._delivery import Deliverer
 from ._intake import Messages
 from ._limits import configured, gate
-from ._pacing import BreakerState, Concurrency, Pace, Pause
+from ._pacing import Concurrency, Pace, Pause
 from ._recorded import intake_of
 from ._settings import (
     BASE_URL,

@@ -7,10 +7,10 @@ import anyio.lowlevel
 import pytest
 
 from multiwhats_async import Breaker
+from multiwhats_async._breaker import BreakerState
 from multiwhats_async._pacing import (
     POSTPONE_SECONDS,
     AdaptiveLimit,
-    BreakerState,
     Concurrency,
     Pace,
     Pause,
@@ -262,7 +262,7 @@ async def test_only_what_gets_through_takes_a_refusal_back(
     paced = pace_of(None)
     for started in (0.0, 2.0):
         paced.pause.refuse(started=started, now=started + 1.0)
-    paced.note(object(), started=0.0, **told)
+    paced.note(object(), started=0.0, now=anyio.current_time(), **told)
     assert paced.pause.refusals == refusals
 
 

@@ -20,8 +20,9 @@ from multiwhats_async import (
     RateError,
     RetryPolicy,
 )
+from multiwhats_async._breaker import BreakerState
 from multiwhats_async._delivery import Deliverer
-from multiwhats_async._pacing import BreakerState, Concurrency, Pace, Pause, RateGate
+from multiwhats_async._pacing import Concurrency, Pace, Pause, RateGate
 from multiwhats_async.options import Timeouts
 from multiwhats_async.retry import RetryBudget
 

@@ -13,9 +13,9 @@ from test_delivery import LOST, REFUSED, TO, Listener
 from vendor import SENDER, Vendor, answer, message
 
 from multiwhats_async import Breaker, Certainty, Outcome, RetryPolicy
+from multiwhats_async._breaker import BreakerState
 from multiwhats_async._delivery import HOOK_SECONDS, LEAST_SECONDS, settle
 from multiwhats_async._evidence import Evidence, Failure, Silence
-from multiwhats_async._pacing import BreakerState
 from multiwhats_async.options import Timeouts
 
 pytestmark = pytest.mark.anyio

@@ -9,7 +9,8 @@ import pytest
 from anyio.lowlevel import checkpoint
 
 from multiwhats_async import Breaker, Rate
-from multiwhats_async._pacing import AdaptiveLimit, BreakerState, Concurrency, Pace, Pause, RateGate
+from multiwhats_async._breaker import BreakerState
+from multiwhats_async._pacing import AdaptiveLimit, Concurrency, Pace, Pause, RateGate
 from multiwhats_async.rate import LocalRate
 
 pytestmark = pytest.mark.anyio

@@ -3,7 +3,8 @@
 import socket
 import ssl
 from collections.abc import Callable
-from typing import Any
+from contextlib import suppress
+from typing import Any, Final
 
 import httpx
 import trio
@@ -14,7 +15,43 @@ from ._answer import IncomingAnswer
 from ._dialling import dial
 from ._port import AbandonedError, OutOfTimeError, Request, holds_a_record, readable
 
+READ_SIZE: Final = 64 * 1024
+"""Bytes that are read at once; the documented answer has 879 and its head."""
+
 _ERRORS = (trio.BrokenResourceError, trio.ClosedResourceError, OSError)
+
+
+class PlainStream:
+    """A socket, written and read without what trio's own stream does a message beside that.
+
+    Only one task ever uses it at a time, and nobody waits for it when it is closed.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+
+    def send_at_once(self, data: bytes) -> bytes:
+        """Write what the socket takes without waiting; return the rest.
+
+        An error is left to be met again by who writes the rest.
+        """
+        with suppress(OSError):
+            return data[self._sock.send(data) :]
+        return data
+
+    async def send_all(self, data: bytes) -> None:
+        """Write all, waiting for room first."""
+        while data:
+            await trio.lowlevel.wait_writable(self._sock)
+            with suppress(BlockingIOError):  # there only seemed to be
+                data = data[self._sock.send(data) :]
+
+    async def receive_some(self) -> bytes:
+        """Wait for the next bytes, which are never there yet; none at all is the end."""
+        while True:
+            await trio.lowlevel.wait_readable(self._sock)
+            with suppress(BlockingIOError):  # they only seemed to be
+                return self._sock.recv(READ_SIZE)
 
 
 class TrioConnection:
@@ -25,10 +62,10 @@ class TrioConnection:
         stream: What is written to and read from.
     """
 
-    def __init__(self, sock: trio.SocketStream, stream: Any) -> None:
+    def __init__(self, sock: socket.socket, stream: PlainStream | trio.SSLStream[Any]) -> None:
         self._sock = sock
         self._stream = stream
-        self._has_more = readable(sock.socket.fileno())
+        self._has_more = readable(sock.fileno())
         self._scope: trio.CancelScope | None = None
         self._is_given_up = False
 
@@ -46,20 +83,26 @@ class TrioConnection:
         end: float,
     ) -> None:
         """Write a request and read its answer to the end."""
-        limit = trio.current_time() + timeouts.write
-        slow: httpx.TimeoutException = httpx.WriteTimeout("the server does not take the request")
+        slow: httpx.TimeoutException = httpx.ReadTimeout("the server does not answer")
         refused: Exception | None = None
+        evidence.begin_writing()
+        rest = request.reveal()
+        if isinstance(self._stream, PlainStream):
+            rest = self._stream.send_at_once(rest)
+        limit = trio.current_time() + (timeouts.write if rest else timeouts.read)
+        # Each change of its deadline costs as much as a layer: mostly it has one for all.
         with trio.CancelScope(deadline=min(end, limit)) as scope:
             self._scope = scope
-            evidence.begin_writing()
-            try:
-                await self._stream.send_all(request.reveal())
-            except _ERRORS as error:  # a server that has answered early may be gone already
-                refused = httpx.WriteError(_text(error))
-            slow = httpx.ReadTimeout("the server does not answer")
-            while True:
+            if rest:
+                slow = httpx.WriteTimeout("the server does not take the request")
+                try:
+                    await self._stream.send_all(rest)
+                except _ERRORS as error:  # a server that has answered early may be gone already
+                    refused = httpx.WriteError(_text(error))
+                slow = httpx.ReadTimeout("the server does not answer")
                 limit = trio.current_time() + timeouts.read
                 scope.deadline = min(end, limit)
+            while True:
                 try:
                     data = await self._stream.receive_some()
                 except _ERRORS as error:
@@ -68,6 +111,8 @@ class TrioConnection:
                     raise refused
                 if answer.feed(data):
                     return
+                limit = trio.current_time() + timeouts.read
+                scope.deadline = min(end, limit)
         if self._is_given_up:
             raise AbandonedError
         raise OutOfTimeError if end <= limit else slow
@@ -80,23 +125,25 @@ class TrioConnection:
 
     def close(self) -> None:
         """Drop it at once, without a word to the server."""
-        self._sock.socket.close()
+        self._sock.close()
 
 
 class TrioNetwork:
     """Opens connections in the running trio loop."""
 
     def __init__(self) -> None:
-        self.clock: Callable[[], float] = trio.current_time
+        # The clock itself: trio.current_time() looks for it anew each time.
+        self.clock: Callable[[], float] = trio.lowlevel.current_clock().current_time
 
     async def connect(
         self, host: str, port: int, *, ssl_context: ssl.SSLContext | None
     ) -> TrioConnection:
         """Open a connection, TLS included. Where it is cancelled it leaves nothing behind."""
-        sock = trio.SocketStream(trio.socket.from_stdlib_socket(await dial(host, port, _connect)))
+        sock = await dial(host, port, _connect)
         if ssl_context is None:
-            return TrioConnection(sock, sock)
-        stream = trio.SSLStream(sock, ssl_context, server_hostname=host, https_compatible=True)
+            return TrioConnection(sock, PlainStream(sock))
+        plain = trio.SocketStream(trio.socket.from_stdlib_socket(sock))
+        stream = trio.SSLStream(plain, ssl_context, server_hostname=host, https_compatible=True)
         connection = TrioConnection(sock, stream)
         try:
             await stream.do_handshake()
@@ -120,13 +167,13 @@ def _text(error: BaseException) -> str:
     return str(told) or type(told).__name__
 
 
-def _holds_more(stream: Any) -> bool:
+def _holds_more(stream: PlainStream | trio.SSLStream[Any]) -> bool:
     """Tell whether TLS holds bytes that nobody asked for.
 
     They would be taken for the answer to the next request. Where its buffer cannot be looked
     into, the connection counts as holding some.
     """
-    if isinstance(stream, trio.SocketStream):
+    if isinstance(stream, PlainStream):
         return False
     try:
         return holds_a_record(stream, stream)
