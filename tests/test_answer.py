@@ -11,7 +11,14 @@ from faults.answers import Header, answer, head
 from httpcore._async.http11 import AsyncHTTP11Connection
 
 from multiwhats_async._transport import _answer, _direct
-from multiwhats_async._transport._answer import MAX_ANSWER, MAX_HEAD, IncomingAnswer
+from multiwhats_async._transport._answer import (
+    LONGEST_KNOWN,
+    MAX_ANSWER,
+    MAX_HEAD,
+    MOST_KNOWN,
+    IncomingAnswer,
+    KnownHeads,
+)
 from multiwhats_async._transport._with_h11 import H11Answer
 from multiwhats_async._transport._with_httptools import HttptoolsAnswer
 from multiwhats_async._wire import MAX_BODY
@@ -76,10 +83,13 @@ EARLY = {
 EARLY_CHUNK = head(200, CHUNKED) + CHUNKS[:8]
 
 
+NewAnswer = Callable[..., IncomingAnswer]
+
+
 @pytest.fixture(params=[HttptoolsAnswer, H11Answer])
-def new_answer(request: pytest.FixtureRequest) -> Callable[[], IncomingAnswer]:
+def new_answer(request: pytest.FixtureRequest) -> NewAnswer:
     """Run a test with either parser."""
-    kind: Callable[[], IncomingAnswer] = request.param
+    kind: NewAnswer = request.param
     return kind
 
 
@@ -95,7 +105,7 @@ def read(incoming: IncomingAnswer, pieces: Iterable[bytes]) -> Read:
 
 @pytest.mark.parametrize("case", COMPLETE.values(), ids=COMPLETE)
 @pytest.mark.parametrize("size", [1, 7, 10_000])
-def test_complete(case: Case, size: int, new_answer: Callable[[], IncomingAnswer]) -> None:
+def test_complete(case: Case, size: int, new_answer: NewAnswer) -> None:
     """However it is cut, an answer is read to its end, and says whether its connection is kept."""
     size = max(size, len(case.raw) // 1_000)
     pieces = [case.raw[start : start + size] for start in range(0, len(case.raw), size)]
@@ -110,7 +120,7 @@ def test_complete(case: Case, size: int, new_answer: Callable[[], IncomingAnswer
 
 @pytest.mark.parametrize("raw", BROKEN.values(), ids=BROKEN)
 @pytest.mark.parametrize("size", [1, 300_000])
-def test_broken(raw: bytes, size: int, new_answer: Callable[[], IncomingAnswer]) -> None:
+def test_broken(raw: bytes, size: int, new_answer: NewAnswer) -> None:
     """What is no HTTP/1 answer, or ambiguous, is an error, however it is cut."""
     if size == 1 and len(raw) > MAX_HEAD:
         size = 4096
@@ -173,14 +183,14 @@ def test_what_was_read_leaves_no_cycle(name: str) -> None:
 
 
 @pytest.mark.parametrize("told", EARLY)
-def test_ended_early(told: str, new_answer: Callable[[], IncomingAnswer]) -> None:
+def test_ended_early(told: str, new_answer: NewAnswer) -> None:
     """An end that comes too early is an error that says how far the answer was."""
     raw = EARLY[told]
     with pytest.raises(httpx.RemoteProtocolError, match=told):
         read(new_answer(), [raw, b""] if raw else [b""])
 
 
-def test_ended_within_a_chunk(new_answer: Callable[[], IncomingAnswer]) -> None:
+def test_ended_within_a_chunk(new_answer: NewAnswer) -> None:
     """An end within a chunk is none of the body."""
     with pytest.raises(httpx.RemoteProtocolError, match="within the body"):
         read(new_answer(), [EARLY_CHUNK, b""])
@@ -199,7 +209,7 @@ SURPLUS = {
 
 @pytest.mark.parametrize("surplus", SURPLUS.values(), ids=SURPLUS)
 @pytest.mark.parametrize("name", ["a plain answer", "an empty body", "chunks"])
-def test_surplus(surplus: bytes, name: str, new_answer: Callable[[], IncomingAnswer]) -> None:
+def test_surplus(surplus: bytes, name: str, new_answer: NewAnswer) -> None:
     """Bytes behind an answer change nothing of it, and end its connection."""
     case = COMPLETE[name]
     status, body, complete, _ = case.read
@@ -208,7 +218,7 @@ def test_surplus(surplus: bytes, name: str, new_answer: Callable[[], IncomingAns
     assert incoming.header(b"retry-after") is None
 
 
-def test_a_trailer(new_answer: Callable[[], IncomingAnswer]) -> None:
+def test_a_trailer(new_answer: NewAnswer) -> None:
     """A header behind the body is none of the answer's."""
     incoming = new_answer()
     raw = head(429, CHUNKED) + CHUNKS + b"Retry-After: 9\r\n\r\n"
@@ -216,7 +226,7 @@ def test_a_trailer(new_answer: Callable[[], IncomingAnswer]) -> None:
     assert incoming.header(b"retry-after") is None
 
 
-def test_an_interim_answers_headers(new_answer: Callable[[], IncomingAnswer]) -> None:
+def test_an_interim_answers_headers(new_answer: NewAnswer) -> None:
     """A header of an interim answer is none of the answer's."""
     incoming = new_answer()
     read(incoming, [head(103, [("Retry-After", "9")]), answer(503, BODY, [("Date", "D")])])
@@ -224,7 +234,7 @@ def test_an_interim_answers_headers(new_answer: Callable[[], IncomingAnswer]) ->
     assert incoming.header(b"date") == "D"
 
 
-def test_headers_of_one_name(new_answer: Callable[[], IncomingAnswer]) -> None:
+def test_headers_of_one_name(new_answer: NewAnswer) -> None:
     """They are one, as RFC 9110 has it; a name is written in any case."""
     incoming = new_answer()
     read(incoming, [answer(429, b"", [("retry-AFTER", "1"), ("Retry-After", "\u00e4")])])
@@ -232,7 +242,7 @@ def test_headers_of_one_name(new_answer: Callable[[], IncomingAnswer]) -> None:
 
 
 @pytest.mark.parametrize("framing", ["length", "chunks", "end"])
-def test_too_large(framing: str, new_answer: Callable[[], IncomingAnswer]) -> None:
+def test_too_large(framing: str, new_answer: NewAnswer) -> None:
     """A body beyond the cap ends the reading, and little more than the cap is held."""
     piece = bytes(MAX_BODY // 4)
     chunk = b"%x\r\n%b\r\n" % (len(piece), piece)
@@ -248,7 +258,7 @@ def test_too_large(framing: str, new_answer: Callable[[], IncomingAnswer]) -> No
 
 
 @pytest.mark.parametrize("framing", ["length", "end"])
-def test_the_largest_body(framing: str, new_answer: Callable[[], IncomingAnswer]) -> None:
+def test_the_largest_body(framing: str, new_answer: NewAnswer) -> None:
     """A body as long as the cap is read to its end; with one byte more it is refused."""
     length = [("Content-Length", str(MAX_BODY))] if framing == "length" else []
     assert read(new_answer(), [head(200, length), bytes(MAX_BODY), b""])[1] == bytes(MAX_BODY)
@@ -257,9 +267,7 @@ def test_the_largest_body(framing: str, new_answer: Callable[[], IncomingAnswer]
         read(new_answer(), [head(200, length), bytes(MAX_BODY), b"x"])
 
 
-def test_the_longest_answer(
-    new_answer: Callable[[], IncomingAnswer], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_longest_answer(new_answer: NewAnswer, monkeypatch: pytest.MonkeyPatch) -> None:
     """All its bytes count, the head as well as the body."""
     assert (MAX_HEAD, MAX_ANSWER) == (AsyncHTTP11Connection.MAX_INCOMPLETE_EVENT_SIZE, 8 * MAX_BODY)
     raw = answer(200, BODY)
@@ -270,13 +278,97 @@ def test_the_longest_answer(
         read(new_answer(), [raw[:20], raw[20:]])
 
 
-def test_endless_interim_answers(
-    new_answer: Callable[[], IncomingAnswer], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_endless_interim_answers(new_answer: NewAnswer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Interim answers without an end are read up to a cap, too."""
     monkeypatch.setattr(_answer, "MAX_ANSWER", 100_000)
     with pytest.raises(ValueError, match="larger than"):
         read(new_answer(), [head(102) * 1000] * 1000)
+
+
+# --- heads that are known -----------------------------------------------------------------------
+
+ANSWERS = [case.raw for case in COMPLETE.values()]
+AMISS = [
+    *BROKEN.values(),
+    *EARLY.values(),
+    *(ANSWERS[0] + surplus for surplus in SURPLUS.values()),
+    ANSWERS[0][:-1],
+    head(204, [("Content-Length", "9")]),
+]
+
+
+def whole(incoming: IncomingAnswer, raw: bytes) -> Read | str:
+    """Return what is read of bytes that come at once and are the last, or the kind of error."""
+    try:
+        return read(incoming, [raw, b""])
+    except (httpx.RemoteProtocolError, ValueError) as error:
+        return type(error).__name__
+
+
+@pytest.mark.parametrize("raw", [*ANSWERS, *AMISS])
+def test_a_known_head_changes_nothing(raw: bytes, new_answer: NewAnswer) -> None:
+    """Whatever came before, an answer is read as if it were the first: each byte of it counts."""
+    known: KnownHeads = {}
+    for earlier in [*ANSWERS, *AMISS] * 2:
+        whole(new_answer(known), earlier)
+    incoming, fresh = new_answer(known), new_answer()
+    assert whole(incoming, raw) == whole(fresh, raw)
+    assert incoming.headers == fresh.headers
+    assert incoming.header(b"content-length") == fresh.header(b"content-length")
+
+
+def test_a_known_head_needs_no_parser(
+    new_answer: NewAnswer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the same bytes again only the body is taken; of a body of another length all is read."""
+    known: KnownHeads = {}
+    raw = answer(200, BODY, [("Date", "D")])
+    assert read(new_answer(known), [raw]) == (200, BODY, True, True)
+    assert [*known] == [raw[: -len(BODY)]]
+    monkeypatch.setattr(new_answer, "_read", lambda _, data: pytest.fail(f"it reads {data!r}"))
+    again = new_answer(known)
+    assert read(again, [raw.replace(BODY, b"[1, 2, 3]")]) == (200, b"[1, 2, 3]", True, True)
+    assert again.header(b"date") == "D"
+    with pytest.raises(pytest.fail.Exception, match="it reads"):
+        read(new_answer(known), [raw[:-1]])
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        answer(200, BODY, [("Connection", "close")]),
+        answer(200, BODY) + b"\r\n",
+        head(103) + answer(200, BODY),
+        head(200, CHUNKED) + CHUNKS + b"\r\n",
+        head(304, [("Content-Length", "9")]),
+        head(204),
+        answer(200, BODY, [("X", "x" * LONGEST_KNOWN)]),
+    ],
+)
+def test_heads_that_are_not_remembered(raw: bytes, new_answer: NewAnswer) -> None:
+    """Those that say anything unusual, and long ones, are read anew each time."""
+    known: KnownHeads = {}
+    assert new_answer(known).feed(raw)
+    assert known == {}
+
+
+def test_a_head_in_pieces_is_not_remembered(new_answer: NewAnswer) -> None:
+    """Where it ends is then not told by the first bytes alone."""
+    known: KnownHeads = {}
+    raw = answer(200, BODY)
+    assert read(new_answer(known), [raw[:-1], raw[-1:]]) == (200, BODY, True, True)
+    assert known == {}
+
+
+def test_heads_that_are_new_each_time_fill_no_memory(new_answer: NewAnswer) -> None:
+    """Beyond a number all are forgotten, and those that come now are remembered."""
+    known: KnownHeads = {}
+    sizes = []
+    for number in range(MOST_KNOWN + 2):
+        assert new_answer(known).feed(answer(200, BODY, [("X-Request-Id", str(number))]))
+        sizes.append(len(known))
+    assert max(sizes) == MOST_KNOWN
+    assert sizes[-2:] == [1, 2]
 
 
 def test_without_httptools(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -83,13 +83,14 @@ class IncomingAnswer(ABC):
             ValueError: It is larger than the cap.
         """
         known = self._known
-        if known is None or self._fed:
+        end = -1 if known is None or self._fed else data.find(END_OF_HEAD)
+        if known is None or end < 0:
             return self._read(data)
-        begin = data.find(END_OF_HEAD) + len(END_OF_HEAD)
+        begin = end + len(END_OF_HEAD)
         head = known.get(data[:begin])
         if head is None:
             return self._read(data) and self._remember(known, data, begin)
-        if head.length != len(data) - begin:
+        if head.length != len(data) - begin:  # it is cut, or more has come
             return self._read(data)
         self.status = head.status
         self.headers = head.headers
@@ -108,7 +109,6 @@ class IncomingAnswer(ABC):
             self.keeps
             and begin <= LONGEST_KNOWN
             and length == str(len(data) - begin)
-            and self.header(b"transfer-encoding") is None
         ):
             if len(known) >= MOST_KNOWN:  # a server that says something new each time
                 known.clear()
