@@ -108,6 +108,20 @@ class TestDialling:
             await dial("example", 1, refuse)
         assert str(caught.value).count("refused") == 1
 
+    @pytest.mark.parametrize(("host", "family"), [("127.0.0.1", 2), ("::1", socket.AF_INET6)])
+    async def test_an_address_in_numbers(
+        self, host: str, family: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It is no resolver's business, and no thread's."""
+        tried: list[Any] = []
+
+        async def connect(sock: socket.socket, address: Any) -> None:
+            tried.append((sock.family, address[:2]))
+
+        monkeypatch.delattr(anyio, "getaddrinfo")
+        (await dial(host, 443, connect)).close()
+        assert tried == [(family, (host, 443))]
+
     async def test_cancelled_with_a_winner(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A socket that was won as the caller went is closed."""
         socks: list[socket.socket] = []

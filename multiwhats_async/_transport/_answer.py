@@ -105,11 +105,7 @@ class IncomingAnswer(ABC):
         Only of one after which its connection is kept: every byte of it is accounted for.
         """
         length = self.header(b"content-length")
-        if (
-            self.keeps
-            and begin <= LONGEST_KNOWN
-            and length == str(len(data) - begin)
-        ):
+        if self.keeps and begin <= LONGEST_KNOWN and length == str(len(data) - begin):
             if len(known) >= MOST_KNOWN:  # a server that says something new each time
                 known.clear()
             known[data[:begin]] = Head(self, len(data) - begin)

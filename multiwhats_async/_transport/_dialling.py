@@ -34,18 +34,28 @@ async def dial(
         httpx.ConnectError: No address of it can be reached.
     """
     try:
-        found = await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        addresses = await _addresses(host, port)
     except OSError as error:
         raise httpx.ConnectError(str(error)) from error
     race = _Race(connect)
     try:
-        await race.run(_in_turn([(info[0], info[4]) for info in found]))
+        await race.run(_in_turn(addresses))
     except BaseException:
         race.close()
         raise
     if race.winner is None:
         raise httpx.ConnectError("; ".join(dict.fromkeys(map(str, race.errors))))
     return race.winner
+
+
+async def _addresses(host: str, port: int) -> list[Address]:
+    """Return the addresses of a host; one that is written in numbers needs no resolver."""
+    kind, numeric = socket.SOCK_STREAM, socket.AI_NUMERICHOST
+    try:
+        found: list[Any] = socket.getaddrinfo(host, port, type=kind, flags=numeric)
+    except socket.gaierror:
+        found = await anyio.getaddrinfo(host, port, type=kind)
+    return [(info[0], info[4]) for info in found]
 
 
 def _in_turn(addresses: list[Address]) -> list[Address]:
