@@ -59,10 +59,10 @@ class TrioConnection:
 
     Args:
         sock: Its socket.
-        stream: What is written to and read from.
+        stream: What is written to and read from: a PlainStream, or an SSLStream.
     """
 
-    def __init__(self, sock: socket.socket, stream: PlainStream | trio.SSLStream[Any]) -> None:
+    def __init__(self, sock: socket.socket, stream: Any) -> None:
         self._sock = sock
         self._stream = stream
         self._has_more = readable(sock.fileno())
@@ -167,7 +167,7 @@ def _text(error: BaseException) -> str:
     return str(told) or type(told).__name__
 
 
-def _holds_more(stream: PlainStream | trio.SSLStream[Any]) -> bool:
+def _holds_more(stream: Any) -> bool:
     """Tell whether TLS holds bytes that nobody asked for.
 
     They would be taken for the answer to the next request. Where its buffer cannot be looked

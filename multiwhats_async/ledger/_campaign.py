@@ -9,7 +9,7 @@ import attrs
 
 from .._certainty import Certainty
 from .._secret import mask_number
-from ..errors import ClaimLostError, LedgerError, SendError
+from ..errors import CampaignHeldError, ClaimLostError, LedgerError, SendError
 from ..models import ButtonMessage
 from ..outcomes import Outcome, Summary
 from ._columns import (
@@ -111,7 +111,15 @@ class StoredCampaign:
 
         def work(db: Session) -> Row:
             self._load(db, self._columns(index, [message]))
-            return self._next(db, {"after": index - 1, "count": 1, "to_send": True})[0]
+            told = {"after": index - 1, "count": 1}
+            try:
+                return self._next(db, told | {"to_send": True})[0]
+            except CampaignHeldError:
+                # What is not to be sent anyway has its outcome, be the campaign held or not.
+                (row,) = self._next(db, told | {"to_send": False})
+                if self._may_send(row, is_tried=row["attempts"] > 0):
+                    raise
+                return row
 
         return self._claim(await self.commits.do(work))
 

@@ -1,7 +1,7 @@
 """One campaign, several runs: claims, leases, fences, and a state that holds for all."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -14,6 +14,7 @@ from services import Postgres
 from vendor import RESPONSE, SENDER, Vendor, message, messages, record_for
 
 from multiwhats_async import (
+    ButtonMessage,
     CampaignHeldError,
     CampaignState,
     Certainty,
@@ -367,6 +368,29 @@ async def test_a_pause_holds_every_run_at_once(dsn: str) -> None:
     assert report.accepted + report.skipped == 300
     assert set(vendor.posts.values()) == {1}
     assert (await ledger.status("spring")).because is None
+
+
+async def test_a_key_that_was_sent_is_not_called_not_sent_in_a_pause(dsn: str) -> None:
+    """Of an input that comes as it goes: one with its outcome is skipped, held or not."""
+    vendor = Vendor()
+    paused, told = anyio.Event(), dict[int, Certainty]()
+
+    async def source() -> AsyncIterator[ButtonMessage]:
+        yield message(0)
+        await paused.wait()
+        yield message(0)
+        yield message(1)
+
+    async with vendor.client(max_concurrency=1) as client, PostgresLedger(dsn) as ledger:
+        async with client.bulk(source(), ledger=ledger, campaign="spring") as run:
+            async for outcome in run:
+                told[outcome.index] = outcome.certainty
+                await ledger.pause("spring")
+                paused.set()
+        assert told == {0: A, 1: S, 2: N}
+        assert await certainties(ledger) == [A, N]
+    assert run.report.stopped_by is StopReason.CAMPAIGN
+    assert vendor.total == 1
 
 
 async def test_a_message_that_waits_is_not_sent_in_a_pause(dsn: str) -> None:
