@@ -26,8 +26,12 @@ def configure_converter(converter: cattrs.Converter) -> None:
         raise ConfigurationError(
             f"converter must be a cattrs.Converter, not {type(converter).__name__}"
         )
+    # Models within go through the converter: its owner may have taught it another way with them.
+    within: dict[Any, Read] = {
+        model: partial(converter.structure, cl=model) for model in (ExtraData, MessageTarget)
+    }
     for model in (ExtraData, MessageTarget, MessageReceipt):
-        converter.register_structure_hook(model, _Lenient(converter, model))
+        converter.register_structure_hook(model, _Lenient(model, within))
         converter.register_unstructure_hook(model, model.to_dict)
 
 
@@ -36,6 +40,17 @@ def make_converter() -> cattrs.Converter:
     converter = cattrs.Converter(detailed_validation=False)
     configure_converter(converter)
     return converter
+
+
+Read = Callable[[Any], Any]
+
+
+def receipt_reader() -> Callable[[Any], MessageReceipt]:
+    """Return what structures a record as a converter does, without asking one at every step."""
+    within: dict[Any, Read] = {}
+    for model in (ExtraData, MessageTarget):
+        within[model] = _Lenient(model, within).__call__
+    return _Lenient(MessageReceipt, within).__call__
 
 
 _WIRE_NAMES: Final = {"selected_item_id": "selectedItemId"}
@@ -50,8 +65,6 @@ _AS_IT_COMES: Final[Mapping[Any, type]] = {
 MOST_SHAPES: Final = 64
 """Shapes of one model that are remembered: a server that invents new ones fills no memory."""
 
-Read = Callable[[Any], Any]
-
 
 class _Lenient:
     """Structures one model, keeping what does not fit.
@@ -60,28 +73,30 @@ class _Lenient:
     need reading; any other is taken field by field.
 
     Args:
-        converter: Structures the models within.
         model: The model.
+        within: By the models within: what structures them.
     """
 
-    def __init__(self, converter: cattrs.Converter, model: type[attrs.AttrsInstance]) -> None:
+    def __init__(self, model: type[attrs.AttrsInstance], within: Mapping[Any, Read]) -> None:
         fields = [field for field in attrs.fields(model) if field.name not in ("extra", "raw")]
         self._model = model
+        self._draft = _draft_of(model)
         self._keeps_raw = "raw" in attrs.fields_dict(model)
         self._names = tuple(field.name for field in fields)
         self._defaults = tuple(field.default for field in fields)
         self._kinds = tuple(_AS_IT_COMES.get(field.type) for field in fields)
         self._reads = {
-            str(_WIRE_NAMES.get(field.name, field.name)): _reader(converter, field.type)
+            str(_WIRE_NAMES.get(field.name, field.name)): _reader(field.type, within)
             for field in fields
         }
         self._places = {wire: place for place, wire in enumerate(self._reads)}
+        self._size = len(self._reads)
         self._values_of = itemgetter(*self._reads)
-        self._shapes: dict[tuple[type, ...], tuple[tuple[str, int, Read], ...]] = {}
+        self._shapes: dict[tuple[type, ...], tuple[tuple[int, Read], ...]] = {}
 
-    def __call__(self, record: Any, _: Any) -> Any:
+    def __call__(self, record: Any, _: Any = None) -> Any:
         """Structure a record."""
-        if record.__class__ is not dict or len(record) != len(self._reads):
+        if record.__class__ is not dict or len(record) != self._size:
             return self._one_by_one(record)
         try:
             values = self._values_of(record)
@@ -90,28 +105,30 @@ class _Lenient:
             if plan is None:
                 self._remember(shape, values)
                 return self._one_by_one(record)
-            told: dict[str, Any] = dict(zip(self._names, values, strict=True))
-            for name, place, read in plan:
-                told[name] = read(values[place])
+            told = [*values]
+            for place, read in plan:
+                told[place] = read(told[place])
         except (KeyError, TypeError, ValueError, OverflowError):  # missing, or not to be read
             return self._one_by_one(record)
-        if self._keeps_raw:
-            told["raw"] = record
-        return self._model(**told)
+        whole = self._draft(*told, {}, record) if self._keeps_raw else self._draft(*told, {})
+        whole.__class__ = self._model
+        return whole
 
     def _remember(self, shape: tuple[type, ...], values: tuple[Any, ...]) -> None:
         """Note which fields of such a record need reading, and how."""
         if len(self._shapes) >= MOST_SHAPES:
             return
-        plan: list[tuple[str, int, Read]] = []
+        plan: list[tuple[int, Read]] = []
         for place, (wire, read) in enumerate(self._reads.items()):
             value, default = values[place], self._defaults[place]
             if value is None and default is not None:
-                plan.append((self._names[place], place, partial(_instead, default)))
+                plan.append((place, partial(_instead, default)))
             elif wire == "file_url" and type(value) is int:
-                plan.append((self._names[place], place, _no_file))
+                plan.append((place, _no_file))
+            elif read is _to_time and type(value) is str:
+                plan.append((place, datetime.fromisoformat))
             elif value is not None and type(value) is not self._kinds[place]:
-                plan.append((self._names[place], place, read))
+                plan.append((place, read))
         self._shapes[shape] = tuple(plan)
 
     def _one_by_one(self, record: Any) -> Any:
@@ -135,6 +152,19 @@ class _Lenient:
         return self._model(**told)
 
 
+def _draft_of(model: type[attrs.AttrsInstance]) -> Callable[..., Any]:
+    """Return a class of the same make whose objects are filled in plainly, field by field.
+
+    A frozen class sets each of its fields by a call, which takes longer than all the reading.
+    What is filled in as a draft is made an object of the model itself, before anybody sees it.
+    """
+    plainly = {"__setattr__": object.__setattr__, "__delattr__": object.__delattr__}
+    fields = {name: attrs.field() for name in attrs.fields_dict(model)}
+    return attrs.make_class(
+        f"Draft{model.__name__}", fields, (model,), plainly, slots=True, eq=False, repr=False
+    )
+
+
 def _instead(default: Any, _: object) -> Any:
     return default
 
@@ -144,20 +174,18 @@ def _no_file(value: int) -> None:
         raise ValueError("not the number that says that there is no file")
 
 
-def _reader(converter: cattrs.Converter, kind: Any) -> Callable[[Any], Any]:
+def _reader(kind: Any, within: Mapping[Any, Read]) -> Read:
     """Return the function that reads one field's value where it is not null."""
-    nested = {model: partial(converter.structure, cl=model) for model in (ExtraData, MessageTarget)}
-    readers: dict[Any, Callable[[Any], Any]] = {
+    readers: dict[Any, Read] = {
         int | None: _to_int,
         int | float | None: _to_amount,
         str | None: _to_str,
         datetime | None: _to_time,
         tuple[str, ...] | None: _to_labels,
-        ExtraData | None: nested[ExtraData],
-        tuple[MessageTarget, ...]: lambda value: tuple(map(nested[MessageTarget], _to_list(value))),
+        tuple[MessageTarget, ...]: lambda value: tuple(map(within[MessageTarget], _to_list(value))),
         Any: lambda value: value,
     }
-    return readers[kind]
+    return within[ExtraData] if kind == ExtraData | None else readers[kind]
 
 
 def _to_int(value: object) -> int:
@@ -200,6 +228,5 @@ def _to_list(value: object) -> list[Any]:
 def _to_labels(value: object) -> tuple[str, ...]:
     """Read a list of texts."""
     labels = tuple(_to_list(value))
-    if not all(isinstance(label, str) for label in labels):
-        raise TypeError("not a list of texts")
+    "".join(labels)  # refuses whatever is no text
     return labels

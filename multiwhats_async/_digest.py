@@ -9,6 +9,6 @@ def digest_of(parts: Iterable[str]) -> str:
     digest = blake2b(digest_size=16)
     for part in parts:
         # A lone surrogate is no UTF-8; in what came from outside it may stand all the same.
-        data = part.encode(errors="surrogatepass")
+        data = part.encode("utf-8", "surrogatepass")
         digest.update(b"%d:" % len(data) + data)
     return digest.hexdigest()

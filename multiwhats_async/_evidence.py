@@ -93,7 +93,7 @@ class Failure:
     before_writing: bool = False
 
 
-@attrs.frozen(kw_only=True)
+@attrs.define(kw_only=True)  # not frozen: made for every attempt, and that takes twice as long
 class Answer:
     """The server answered: its status is known, its body perhaps not.
 

@@ -49,9 +49,10 @@ class Tally:
         """
         self._counts[outcome.certainty] += 1
         self._doubtful += max(0, outcome.unknown_attempts - doubts_before)
-        self.credits += outcome.credits
+        cost = outcome.credits
+        self.credits += cost
+        self._dearest = max(self._dearest, cost)
         self.retries += max(0, outcome.attempts - 1)
-        self._dearest = max(self._dearest, outcome.credits)
 
     def add_untried(self, counts: Mapping[Certainty, int]) -> None:
         """Count messages that were not tried, by what is known of them."""

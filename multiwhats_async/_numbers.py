@@ -40,7 +40,6 @@ THREE_DIGIT_CODES: Final = frozenset(_THREE.split())
 _SEPARATORS: Final = re.compile(
     r"[\s\-./()\u00ad\u200b-\u200f\u202a-\u202e\u2010-\u2015\u2060-\u2069\ufeff]"
 )
-_PLAIN: Final = re.compile(r"[1-9][0-9]{7,14}")
 
 
 class NumberError(ValueError):
@@ -54,6 +53,10 @@ def country_code(digits: str) -> str | None:
     if digits[:2] in TWO_DIGIT_CODES:
         return digits[:2]
     return digits[:3] if digits[:3] in THREE_DIGIT_CODES else None
+
+
+_BEGINNINGS: Final = frozenset(filter(country_code, map(str, range(100, 1000))))
+"""The first three digits of the numbers that have a country code: one look for nearly all."""
 
 
 def normalise_number(text: str) -> str:
@@ -71,7 +74,14 @@ def normalise_number(text: str) -> str:
     Raises:
         NumberError: The text cannot be a number with a country code; says why and the way out.
     """
-    digits = text if _PLAIN.fullmatch(text) else _strip(text)
+    if (
+        text[:3] in _BEGINNINGS
+        and MIN_DIGITS <= len(text) <= MAX_DIGITS
+        and text.isascii()
+        and text.isdigit()
+    ):
+        return text
+    digits = _strip(text)
     code = country_code(digits)
     if code is None:
         raise NumberError(

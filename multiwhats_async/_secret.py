@@ -33,11 +33,12 @@ class Secret:
         value: The text to keep.
     """
 
-    __slots__ = ("_forms", "_value")
+    __slots__ = ("_forms", "_value", "_written")
 
     def __init__(self, value: str) -> None:
         self._value = value
         self._forms = _written_forms(value)
+        self._written = tuple(form.encode("utf-8", "surrogatepass") for form in self._forms)
 
     def reveal(self) -> str:
         """Return the text itself; call it only where the bytes for the wire are made."""
@@ -51,8 +52,7 @@ class Secret:
 
     def redact_bytes(self, data: bytes) -> bytes:
         """Return ``data`` with every form of the secret replaced by the mask."""
-        for form in self._forms:
-            written = form.encode()
+        for written in self._written:
             if written in data:
                 data = data.replace(written, MASK.encode())
         return data

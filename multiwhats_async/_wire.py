@@ -15,7 +15,7 @@ from typing import Any, Final
 import attrs
 
 from ._certainty import Certainty
-from ._converter import make_converter
+from ._converter import receipt_reader
 from ._evidence import Answer, Silence
 from ._secret import mask_number
 from .errors import (
@@ -40,9 +40,10 @@ MAX_BODY: Final = 1_000_000
 MAX_DETAIL: Final = 300
 """Characters of an error's body that are shown."""
 
-_converter: Final = make_converter()
+_read_receipt: Final = receipt_reader()
 _RECIPIENT: Final = re.compile(rb'"to":"(\d+)"')
-_decode: Final = json.JSONDecoder(parse_constant=lambda _: None).decode
+_decoder: Final = json.JSONDecoder(parse_constant=lambda _: None)
+_JSON_SPACE: Final = " \t\n\r"
 _quote: Final = encode_basestring
 """Writes a text as JSON, as the standard library's encoder does with ``ensure_ascii=False``."""
 
@@ -72,7 +73,7 @@ def add_key(body: bytes, key: str) -> bytes:
 # --- answers ----------------------------------------------------------------------------------
 
 
-@attrs.frozen(kw_only=True)
+@attrs.define(kw_only=True)  # not frozen: made for every attempt, and that takes twice as long
 class Verdict:
     """What one attempt came to: a receipt or an error, and so a certainty."""
 
@@ -156,7 +157,7 @@ def _read_success(answer: Answer, message: ButtonMessage) -> Verdict:
     if not is_record(record):
         kind = RejectedError if is_error(record) else OutcomeUnknownError
         return Verdict(error=_answer_error(kind, answer, message, _detail(answer.body)))
-    receipt = _converter.structure(record, MessageReceipt)
+    receipt = _read_receipt(record)
     if not _speaks_of(receipt, message):
         detail = "the answer speaks of another recipient: it belongs to another request"
         error = _answer_error(OutcomeUnknownError, answer, message, detail)
@@ -196,9 +197,13 @@ def load_json(body: bytes) -> Any:
         ValueError: It is no JSON, or nested or long beyond reason.
     """
     try:
-        return _decode(body.removeprefix(codecs.BOM_UTF8).decode())
+        text = body.removeprefix(codecs.BOM_UTF8).decode().strip(_JSON_SPACE)
+        value, end = _decoder.raw_decode(text)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    if end != len(text):
+        raise json.JSONDecodeError("Extra data", text, end)
+    return value
 
 
 _RECORD_MARKS: Final = frozenset(
@@ -216,7 +221,11 @@ _RECORD_MARKS: Final = frozenset(
 
 def is_record(value: object) -> bool:
     """Tell whether JSON is the vendor's record of a message, even with fields missing."""
-    if not isinstance(value, dict) or _says_error(value):
+    if not isinstance(value, dict):
+        return False
+    if value.get("targets") and "id" in value:
+        return True  # whatever else it says
+    if _says_error(value):
         return False
     marks = _RECORD_MARKS.intersection(value)
     return "targets" in marks or ("id" in value and bool(marks))
@@ -238,8 +247,9 @@ def _says_error(value: dict[str, Any]) -> bool:
 
 def _speaks_of(receipt: MessageReceipt, message: ButtonMessage) -> bool:
     """Tell whether a record can be the answer for a message: it names its recipient, or none."""
-    if any(target.target_identifier == message.to for target in receipt.targets):
-        return True
+    for target in receipt.targets:
+        if target.target_identifier == message.to:
+            return True
     named = {target.target_identifier for target in receipt.targets} - {None}
     digits = {re.sub(r"\D", "", str(number)).removeprefix("00") for number in named}
     return not named or message.to in digits

@@ -69,10 +69,12 @@ class ButtonMessage:
         to = _checked_number("to", to, problems)
         if sender is not None:
             sender = _checked_number("sender", sender, problems)
-        problems += _text_problems(message, limits)
         labels = _as_labels(buttons)
-        problems += _button_problems(labels, limits)
-        problems += _key_problems(key)
+        if not _is_surely_right(message, labels, limits):
+            problems += _text_problems(message, limits)
+            problems += _button_problems(labels, limits)
+        if key is not None:
+            problems += _key_problems(key)
         if problems:
             raise InvalidMessageError(problems)
         # attrs adds it; pyright does not know.
@@ -121,6 +123,27 @@ def _checked_number(field: str, value: object, problems: list[Problem]) -> str:
         return ""
 
 
+def _is_surely_right(
+    text: Any, labels: tuple[Any, ...] | None, limits: MessageLimits | None
+) -> bool:
+    """Tell quickly, as of nearly every message, that nothing is wrong with its text and buttons.
+
+    Where it cannot tell, what follows below looks at each, and says what is wrong.
+    """
+    if not labels or limits is None or len(labels) > limits.buttons or len(labels) > MAX_BUTTONS:
+        return False
+    try:
+        "".join((text, *labels)).encode()  # refuses what is no text, and half an emoji
+        if len(text) > limits.text or not text.strip():
+            return False
+        for label in labels:
+            if len(label) > limits.label or not label.strip():
+                return False
+        return len(set(labels)) == len(labels)
+    except (TypeError, UnicodeEncodeError):
+        return False
+
+
 def _text_problems(text: object, limits: MessageLimits | None) -> Iterator[Problem]:
     """Yield what is wrong with the text of a message."""
     if not isinstance(text, str):
@@ -139,6 +162,8 @@ def _text_problems(text: object, limits: MessageLimits | None) -> Iterator[Probl
 
 def _as_labels(buttons: object) -> tuple[Any, ...] | None:
     """Return the buttons as a tuple, or None where they are no collection of texts."""
+    if type(buttons) is list or type(buttons) is tuple:
+        return tuple(buttons[: MAX_BUTTONS + 1])
     if isinstance(buttons, str | bytes | Mapping) or not isinstance(buttons, Iterable):
         return None
     return tuple(islice(buttons, MAX_BUTTONS + 1))
@@ -189,8 +214,6 @@ def _label_problems(place: int, label: object, limits: MessageLimits | None) -> 
 
 def _key_problems(key: object) -> Iterator[Problem]:
     """Yield what is wrong with a message's key."""
-    if key is None:
-        return
     if not isinstance(key, str):
         yield Problem("key", f"must be text, not {type(key).__name__}")
     elif not key or len(key) > MAX_KEY_LENGTH or not _encodes(key):

@@ -184,6 +184,10 @@ def test_an_endless_iterator_of_buttons_is_refused() -> None:
     """It ends in an error, not in a hang."""
     (found,) = problems_of(RECIPIENT, "Hi", map(str, itertools.count()), limits=None)
     assert found == "buttons: has more than 100 buttons"
+    (found,) = problems_of(
+        RECIPIENT, "Hi", list(map(str, range(101))), limits=MessageLimits(buttons=200)
+    )
+    assert found == "buttons: has more than 100 buttons"
 
 
 @given(ANYTHING)

@@ -2,11 +2,13 @@
 
 import gzip
 import json
+import pickle
 import zlib
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
+import attrs
 import cattrs
 import pytest
 from hypothesis import example, given
@@ -23,7 +25,7 @@ from multiwhats_async import (
     configure_converter,
     make_converter,
 )
-from multiwhats_async._converter import MOST_SHAPES, _Lenient
+from multiwhats_async._converter import MOST_SHAPES, _Lenient, receipt_reader
 from multiwhats_async._evidence import Answer, Failure, Silence
 from multiwhats_async._wire import (
     MAX_BODY,
@@ -150,6 +152,13 @@ def test_labels_that_are_no_texts_are_kept_apart() -> None:
     """A label is a text; anything else is shown as it came."""
     receipt = receipt_of(RESPONSE | {"extra_data": {"buttons": ["a", 1]}})
     assert receipt.extra_data == ExtraData(extra={"buttons": ["a", 1]})
+
+
+def lenient() -> _Lenient:
+    """Return what structures receipts for a converter, with nothing remembered."""
+    hook = make_converter().get_structure_hook(MessageReceipt)
+    assert isinstance(hook, _Lenient)
+    return hook
 
 
 def test_numbers_written_as_text_and_texts_written_as_numbers_are_read() -> None:
@@ -456,22 +465,63 @@ def test_a_bomb_a_cut_or_an_unknown_encoding_is_refused(body: bytes, name: str) 
 @example({"targets": None})
 def test_a_record_of_a_known_shape_is_read_as_any_other(changes: dict[str, Any]) -> None:
     """The second of two that look alike takes a shorter way to the same receipt."""
-    whole = _Lenient(make_converter(), MessageReceipt)
+    whole = lenient()
     record = RESPONSE | changes
     first, second = whole(record, None), whole(record, None)
     assert repr(first) == repr(second) == repr(whole._one_by_one(record))
     assert repr((first.extra, first.raw)) == repr((second.extra, second.raw))
+    assert repr(receipt_reader()(record)) == repr(first)
+
+
+def test_what_is_filled_in_plainly_is_frozen_all_the_same() -> None:
+    """A record that is read the short way is of the public classes, equal to any, and fixed."""
+    read, record = receipt_reader(), json.loads(json.dumps(RESPONSE))
+    slowly, quickly = read(record), read(record)
+    assert quickly == slowly
+    assert hash(quickly) == hash(slowly)
+    assert pickle.loads(pickle.dumps(quickly)) == slowly  # noqa: S301  # our own bytes
+    target, data = quickly.targets[0], quickly.extra_data
+    assert data is not None
+    models = (MessageReceipt, MessageTarget, ExtraData)
+    assert tuple(map(type, (quickly, target, data))) == models
+    for part in (quickly, target, data):
+        with pytest.raises(attrs.exceptions.FrozenInstanceError):
+            part.extra = {}
+        with pytest.raises(attrs.exceptions.FrozenInstanceError):
+            del part.extra
+
+
+def test_what_a_user_has_taught_of_a_part_holds_within_the_record() -> None:
+    """Whoever teaches a converter another way with a model finds it in each record, at any time."""
+    converter = make_converter()
+    converter.structure(RESPONSE, MessageReceipt)
+    converter.register_structure_hook(ExtraData, lambda _, __: ExtraData(options="own"))
+    receipt = converter.structure(RESPONSE, MessageReceipt)
+    assert receipt.extra_data == receipt.targets[0].extra_data == ExtraData(options="own")
 
 
 def test_of_many_shapes_some_are_remembered() -> None:
     """A server that invents new ones fills no memory, and loses no record."""
-    whole = _Lenient(make_converter(), MessageReceipt)
+    whole = lenient()
     names = [name for name in RESPONSE if name.endswith("_count")]
     for number in range(4 ** len(names)):
         told = [(1, "1", None, 1.0)[number // 4**place % 4] for place in range(len(names))]
         receipt = whole(RESPONSE | dict(zip(names, told, strict=True)), None)
         assert receipt.sent_count in (1, None)
     assert len(whole._shapes) == MOST_SHAPES
+
+
+@pytest.mark.parametrize("around", [(" ", ""), ("\r\n", "\t"), ("\ufeff", "\n")])
+def test_json_may_have_space_around_it(around: tuple[str, str]) -> None:
+    """PHP writes what stands outside of its marks; that is no reason to doubt the record."""
+    assert load_json(f'{around[0]}{{"id":1}}{around[1]}'.encode()) == {"id": 1}
+
+
+@pytest.mark.parametrize("behind", ["x", " x", "{}", "\x0b", "\u00a0"])
+def test_json_with_anything_else_behind_it_is_none(behind: str) -> None:
+    """Half of two answers is not taken for one."""
+    with pytest.raises(ValueError, match="Extra data"):
+        load_json(f'{{"id":1}}{behind}'.encode())
 
 
 def test_json_errors_are_value_errors_only() -> None:
