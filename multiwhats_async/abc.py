@@ -85,6 +85,8 @@ class RateLimiter(Protocol):
 class Claim(Protocol):
     """One message of a campaign that a run has taken from its ledger.
 
+    Its methods are called under a shield: no cancellation of a run ends them.
+
     Attributes:
         message: The message.
         key: Its key.

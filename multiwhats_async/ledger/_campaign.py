@@ -300,7 +300,7 @@ class StoredClaim:
             "campaign": self._campaign.id,
             "run": self._campaign.run,
         } | columns
-        await self._campaign.commits.do(self._writing(name, told))
+        await self._campaign.commits.do_under_shield(self._writing(name, told))
         self._state = to
 
     def _writing(self, name: str, told: dict[str, Any]) -> Callable[[Session], None] | Joint:

@@ -50,6 +50,12 @@ class Ticket(Generic[T]):
         self.result: T | None = None
         self.error: Exception | None = None
 
+    def answer(self) -> T:
+        """Return the result, or raise the error."""
+        if self.error is not None:
+            raise self.error
+        return self.result  # type: ignore[return-value]  # set where there is no error
+
 
 class Commits:
     """Takes work to the database, and waits for its commit.
@@ -80,18 +86,26 @@ class Commits:
             LedgerError: It was not done, or its commit failed.
             ConfigurationError: This is another event loop or process than the one that opened it.
         """
-        self._check()
         ticket = Ticket(work)
         with anyio.CancelScope(shield=True):
-            if self._worker is None:
-                self._run([ticket])
-                await anyio.lowlevel.checkpoint()
-            else:
-                self._call(ticket, self._worker)
-                await ticket.done.wait()
-        if ticket.error is not None:
-            raise ticket.error
-        return ticket.result  # type: ignore[return-value]  # set where there is no error
+            await self._wait_for(ticket)
+        return ticket.answer()
+
+    async def do_under_shield(self, work: Callable[[Any], T] | Joint) -> T:
+        """As :meth:`do`, for those that stand under a shield already, as a run's workers do."""
+        ticket = Ticket(work)
+        await self._wait_for(ticket)
+        return ticket.answer()
+
+    async def _wait_for(self, ticket: "Ticket[Any]") -> None:
+        """Have the work of a ticket done."""
+        self._check()
+        if self._worker is None:
+            self._run([ticket])
+            await anyio.lowlevel.checkpoint()
+        else:
+            self._call(ticket, self._worker)
+            await ticket.done.wait()
 
     def _check(self) -> None:
         """Refuse to be used where the answer would not arrive."""
