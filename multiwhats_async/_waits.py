@@ -4,7 +4,7 @@ A run's workers stand under a shield, so that nothing tears an attempt; what the
 and after it is ended here. A scope where something waits, instead of two a message.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import anyio
@@ -24,7 +24,7 @@ class Waits:
         self._scopes: set[anyio.CancelScope] = set()
 
     @contextmanager
-    def breakable(self) -> Iterator[None]:
+    def breakable(self) -> Generator[None]:
         """Within it something waits; the block ends early, without an error, once all is over."""
         with anyio.CancelScope() as scope:
             self._scopes.add(scope)
