@@ -9,7 +9,6 @@ from collections import deque
 from typing import Generic, TypeVar
 
 import anyio
-import anyio.lowlevel
 
 T = TypeVar("T")
 
@@ -52,12 +51,13 @@ class Handover(Generic[T]):
                 raise
 
     async def take(self) -> T:
-        """Return the next item; where there is one, without giving others their turn.
+        """Return the next item; where there is one, without waiting or giving others their turn.
+
+        So a reader that is cancelled still has what is there, and ends where it would wait.
 
         Raises:
             EndOfStream: There is none any more.
         """
-        await anyio.lowlevel.checkpoint_if_cancelled()
         while not self._items:
             if self._is_ended or self._is_left:
                 raise anyio.EndOfStream

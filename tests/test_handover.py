@@ -113,15 +113,19 @@ async def test_asyncios_own_cancellation_loses_no_item(anyio_backend: str) -> No
     assert await handover.take() == 1
 
 
-async def test_a_reader_that_is_cancelled_takes_nothing() -> None:
-    """Not even what is there already: nobody would tell of it any more."""
-    handover = Handover[int](1)
-    await handover.put(1)
+async def test_a_reader_that_is_cancelled_has_what_is_there() -> None:
+    """It ends where it would wait; what comes later is the next reader's."""
+    handover = Handover[int](3)
+    assert handover.put_at_once(1)
+    taken = []
     with anyio.CancelScope() as scope:
         scope.cancel()
+        taken.append(await handover.take())
         await handover.take()
     assert scope.cancelled_caught
-    assert await handover.take() == 1
+    assert taken == [1]
+    assert handover.put_at_once(2)
+    assert await handover.take() == 2
 
 
 async def test_where_nobody_reads_nobody_waits() -> None:
