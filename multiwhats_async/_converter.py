@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from operator import itemgetter
 from typing import Any, Final
 
@@ -11,6 +11,8 @@ import cattrs
 
 from .errors import ConfigurationError
 from .models import ExtraData, MessageReceipt, MessageTarget
+
+Read = Callable[[Any], Any]
 
 
 def configure_converter(converter: cattrs.Converter) -> None:
@@ -40,9 +42,6 @@ def make_converter() -> cattrs.Converter:
     converter = cattrs.Converter(detailed_validation=False)
     configure_converter(converter)
     return converter
-
-
-Read = Callable[[Any], Any]
 
 
 def receipt_reader() -> Callable[[Any], MessageReceipt]:
@@ -152,6 +151,7 @@ class _Lenient:
         return self._model(**told)
 
 
+@cache
 def _draft_of(model: type[attrs.AttrsInstance]) -> Callable[..., Any]:
     """Return a class of the same make whose objects are filled in plainly, field by field.
 

@@ -208,7 +208,6 @@ def load_json(body: bytes) -> Any:
 
 _RECORD_MARKS: Final = frozenset(
     (
-        "targets",
         "total_credit",
         "queue_type",
         "message_type",
@@ -221,14 +220,9 @@ _RECORD_MARKS: Final = frozenset(
 
 def is_record(value: object) -> bool:
     """Tell whether JSON is the vendor's record of a message, even with fields missing."""
-    if not isinstance(value, dict):
+    if not isinstance(value, dict) or _says_error(value):
         return False
-    if value.get("targets") and "id" in value:
-        return True  # whatever else it says
-    if _says_error(value):
-        return False
-    marks = _RECORD_MARKS.intersection(value)
-    return "targets" in marks or ("id" in value and bool(marks))
+    return "targets" in value or ("id" in value and not _RECORD_MARKS.isdisjoint(value))
 
 
 def is_error(value: object) -> bool:
@@ -237,12 +231,14 @@ def is_error(value: object) -> bool:
 
 
 def _says_error(value: dict[str, Any]) -> bool:
+    if "id" in value and value.get("targets"):
+        return False  # a record, whatever else it says
     return bool(
         value.get("error")
         or value.get("errors")
         or value.get("success") is False
         or value.get("status") in (False, "error", "fail", "failed")
-    ) and not ("id" in value and value.get("targets"))
+    )
 
 
 def _speaks_of(receipt: MessageReceipt, message: ButtonMessage) -> bool:

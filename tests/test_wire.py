@@ -517,7 +517,7 @@ def test_json_may_have_space_around_it(around: tuple[str, str]) -> None:
     assert load_json(f'{around[0]}{{"id":1}}{around[1]}'.encode()) == {"id": 1}
 
 
-@pytest.mark.parametrize("behind", ["x", " x", "{}", "\x0b", "\u00a0"])
+@pytest.mark.parametrize("behind", ["x", "X", " x", "{}", "\x0b", "\u00a0"])
 def test_json_with_anything_else_behind_it_is_none(behind: str) -> None:
     """Half of two answers is not taken for one."""
     with pytest.raises(ValueError, match="Extra data"):

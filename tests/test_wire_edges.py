@@ -98,7 +98,7 @@ def test_each_way_to_say_error(fields: dict[str, Any]) -> None:
     assert is_error(fields)
     assert is_error(fields | {"id": 1})
     assert is_error(fields | {"targets": [{}]})
-    assert not is_error(fields | {"id": 1, "targets": [{}]})
+    assert is_error(fields | {"id": 1, "targets": [{}]}) is False
     assert is_record(fields | {"id": 1, "targets": [{}]})
 
 
