@@ -238,7 +238,8 @@ class Deliverer:
         try:
             if work.claim is not None and self._has_time(work):
                 await work.claim.intend()
-                await anyio.lowlevel.checkpoint()
+                if self._isolated:
+                    await anyio.lowlevel.checkpoint_if_cancelled()
                 if self.waits.over:  # a stop that came meanwhile: nothing is written
                     return False
         except LedgerError as error:

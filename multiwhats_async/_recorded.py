@@ -116,6 +116,8 @@ class LedgerIntake(Intake):
         """Return the next message, or None at the end."""
         if self.is_async:
             return await super().pull()
+        if self._block:
+            return Item.claimed(self._block.pop())
         async with self._turn:
             if not self._block and not self._is_at_end:
                 claims = await self._campaign.claim(BLOCK, to_send=self._goes_on())

@@ -130,16 +130,17 @@ def _is_surely_right(
 
     Where it cannot tell, what follows below looks at each, and says what is wrong.
     """
-    if not labels or limits is None or len(labels) > limits.buttons or len(labels) > MAX_BUTTONS:
+    if not labels or len(labels) > MAX_BUTTONS:
         return False
     try:
         "".join((text, *labels)).encode()  # refuses what is no text, and half an emoji
-        if len(text) > limits.text or not text.strip():
+        if not text.strip() or not all(map(str.strip, labels)) or len(set(labels)) < len(labels):
             return False
-        for label in labels:
-            if len(label) > limits.label or not label.strip():
-                return False
-        return len(set(labels)) == len(labels)
+        return limits is None or (
+            len(text) <= limits.text
+            and len(labels) <= limits.buttons
+            and max(map(len, labels)) <= limits.label
+        )
     except (TypeError, UnicodeEncodeError):
         return False
 

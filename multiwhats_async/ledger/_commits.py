@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 import anyio
 import anyio.lowlevel
 
-from .._soon import soon_here
+from .._soon import Signal, signals_here, soon_here
 from .._worker import Worker
 from ..errors import ConfigurationError, LedgerError
 
@@ -40,13 +40,14 @@ class Ticket(Generic[T]):
 
     Args:
         work: Takes the connection and returns what is to be known; or work for many tickets.
+        done: Set in the event loop once the result or the error is there.
     """
 
     __slots__ = ("done", "error", "result", "work")
 
-    def __init__(self, work: Callable[[Any], T] | Joint) -> None:
+    def __init__(self, work: Callable[[Any], T] | Joint, done: Signal) -> None:
         self.work: Any = work
-        self.done = anyio.Event()
+        self.done = done
         self.result: T | None = None
         self.error: Exception | None = None
 
@@ -74,6 +75,7 @@ class Commits:
         self._waiting: deque[Ticket[Any]] = deque()
         self._is_called = False
         self._soon = soon_here()
+        self._new_signal = signals_here()
         self._loop = anyio.lowlevel.current_token()
         self._process = os.getpid()
 
@@ -86,20 +88,20 @@ class Commits:
             LedgerError: It was not done, or its commit failed.
             ConfigurationError: This is another event loop or process than the one that opened it.
         """
-        ticket = Ticket(work)
+        self._check()
+        ticket = Ticket(work, self._new_signal())
         with anyio.CancelScope(shield=True):
             await self._wait_for(ticket)
         return ticket.answer()
 
     async def do_under_shield(self, work: Callable[[Any], T] | Joint) -> T:
-        """As :meth:`do`, for those that stand under a shield already, as a run's workers do."""
-        ticket = Ticket(work)
+        """As :meth:`do`, for a run's workers: they stand under a shield, and asked here before."""
+        ticket = Ticket(work, self._new_signal())
         await self._wait_for(ticket)
         return ticket.answer()
 
     async def _wait_for(self, ticket: "Ticket[Any]") -> None:
         """Have the work of a ticket done."""
-        self._check()
         if self._worker is None:
             self._run([ticket])
             await anyio.lowlevel.checkpoint()

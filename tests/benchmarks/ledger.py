@@ -23,15 +23,16 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import anyio
 from _server import RECORD, serving
 
 from multiwhats_async import AsyncMultiWhats, ButtonMessage, Certainty
 from multiwhats_async.ledger import MemoryLedger, SQLiteLedger
-from multiwhats_async.ledger._commits import Commits, T, Ticket
+from multiwhats_async.ledger._commits import Commits, Joint, T, Ticket
 from multiwhats_async.models import MessageReceipt
+from multiwhats_async.options import TransportName
 from multiwhats_async.outcomes import Outcome
 
 SENDER: Final = "908503080335"
@@ -67,7 +68,9 @@ async def bulk(
     return BULK / (sent - loaded), BULK / (ended - began)
 
 
-async def measure_bulk(base_url: str, folder: Path) -> list[dict[str, Any]]:
+async def measure_bulk(
+    base_url: str, transport: TransportName, folder: Path
+) -> list[dict[str, Any]]:
     """Interleave blocks without a ledger and with each kind; return medians and ratios."""
     makers: dict[str, Callable[[int], SQLiteLedger | None]] = {
         "none": lambda _: None,
@@ -75,7 +78,9 @@ async def measure_bulk(base_url: str, folder: Path) -> list[dict[str, Any]]:
         "file": lambda round_: SQLiteLedger(folder / f"bulk{round_}.db"),
     }
     paces: dict[str, list[tuple[float, float]]] = {name: [] for name in makers}
-    async with AsyncMultiWhats("KEY", sender=SENDER, base_url=base_url) as client:
+    async with AsyncMultiWhats(
+        "KEY", sender=SENDER, base_url=base_url, transport=transport
+    ) as client:
         await bulk(client, 0, None)  # to connect, and to warm up
         for round_ in range(ROUNDS):
             for name, make in makers.items():
@@ -84,7 +89,7 @@ async def measure_bulk(base_url: str, folder: Path) -> list[dict[str, Any]]:
     for place, part in enumerate(("sending", "whole")):
         column = {name: [pace[place] for pace in found] for name, found in paces.items()}
         ratios = compared(column, ("memory", "none"), ("file", "none"))
-        results.append({"what": f"bulk, {part}", **ratios})
+        results.append({"what": f"bulk over {transport}, {part}", **ratios})
     return results
 
 
@@ -96,11 +101,11 @@ class Visits(Commits):
 
     _lock: anyio.Lock | None = None
 
-    async def do(self, work: Callable[[Any], T]) -> T:
+    async def do_under_shield(self, work: Callable[[Any], T] | Joint) -> T:
         """Have work done in a transaction of its own."""
         self._lock = self._lock or anyio.Lock()
         async with self._lock:
-            return await super().do(work)
+            return await super().do_under_shield(work)
 
 
 class Varied(SQLiteLedger):
@@ -194,9 +199,10 @@ def tell(backend: str, result: dict[str, Any]) -> None:
 
 if __name__ == "__main__":
     for backend in ("asyncio", "trio"):
-        with serving(latency=0.02) as base_url:
-            for result in on_a_disk(partial(measure_bulk, base_url), backend):
-                tell(backend, result)
+        for transport in get_args(TransportName):
+            with serving(latency=0.02) as base_url:
+                for result in on_a_disk(partial(measure_bulk, base_url, transport), backend):
+                    tell(backend, result)
         for slower, count in COMMITS.items():
             measure = partial(measure_commits, slower=slower, count=count)
             tell(backend, on_a_disk(measure, backend))
