@@ -303,19 +303,55 @@ class StoredClaim:
         await self._campaign.commits.do_under_shield(self._writing(name, told))
         self._state = to
 
-    def _writing(self, name: str, told: dict[str, Any]) -> Callable[[Session], None] | Joint:
+    def _writing(self, name: str, told: dict[str, Any]) -> Joint:
         """Return the work that writes one transition."""
+        return Step(name, told, self.message.to)
 
-        def work(db: Session) -> None:
-            if db.execute(name, told).rowcount != 1:
-                raise ClaimLostError(
-                    f"The message to {mask_number(self.message.to)} was changed in the ledger "
-                    "while it was being sent: its claim no longer holds"
-                )
-            if name == "settle":
-                db.execute("detail", told)
 
-        return work
+@attrs.frozen
+class Step(Joint):
+    """One message on its way from a state to the next, written together with others.
+
+    Attributes:
+        kind: The statement.
+        told: What it is told, and that for the details of an outcome.
+        recipient: The message's recipient.
+    """
+
+    kind: str
+    told: dict[str, Any] = attrs.field(repr=False)
+    recipient: str = attrs.field(repr=mask_number)
+
+    def do_all(self, db: Session, works: Sequence["Step"]) -> Sequence[LedgerError | None]:
+        """Write many at once; one by one where any of them is not where it was left.
+
+        Each statement on its own would hand Python's lock from this thread to the event loop's
+        and back.
+        """
+        if len(works) > 1:
+            db.say("SAVEPOINT steps")
+            changed = db.executemany(self.kind, [work.told for work in works])
+            if changed == len(works):
+                db.say("RELEASE steps")
+                self._add_details(db, works)
+                return [None] * len(works)
+            db.say("ROLLBACK TO steps")
+            db.say("RELEASE steps")
+        return [work.do(db) for work in works]
+
+    def do(self, db: Session) -> LedgerError | None:
+        """Write it; return why not where the message is not where it was left."""
+        if db.execute(self.kind, self.told).rowcount != 1:
+            return ClaimLostError(
+                f"The message to {mask_number(self.recipient)} was changed in the ledger "
+                "while it was being sent: its claim no longer holds"
+            )
+        self._add_details(db, [self])
+        return None
+
+    def _add_details(self, db: Session, works: Sequence["Step"]) -> None:
+        if self.kind == "settle":
+            db.executemany("detail", [work.told for work in works])
 
 
 def changes_text(changed: Sequence[Row], rows: Sequence[dict[str, Any]]) -> str:

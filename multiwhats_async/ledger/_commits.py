@@ -11,7 +11,7 @@ import anyio.lowlevel
 
 from .._soon import Signal, signals_here, soon_here
 from .._worker import Worker
-from ..errors import ConfigurationError, LedgerError
+from ..errors import ConfigurationError, LedgerError, MultiWhatsError
 
 T = TypeVar("T")
 
@@ -56,6 +56,27 @@ class Ticket(Generic[T]):
         if self.error is not None:
             raise self.error
         return self.result  # type: ignore[return-value]  # set where there is no error
+
+
+def do_tickets(tickets: Sequence[Ticket[Any]], db: Any) -> None:
+    """Do the work of several tickets in a transaction: one by one, then what is done together.
+
+    Work that raises an error of ours has written nothing, and concerns nobody else.
+    """
+    joint: dict[str, list[Ticket[Any]]] = {}
+    for ticket in tickets:
+        if isinstance(ticket.work, Joint):
+            joint.setdefault(ticket.work.kind, []).append(ticket)
+            continue
+        ticket.error = None  # of the transaction before, where that is done once more
+        try:
+            ticket.result = ticket.work(db)
+        except MultiWhatsError as error:
+            ticket.error = error
+    for together in joint.values():
+        works: list[Any] = [ticket.work for ticket in together]
+        for ticket, refusal in zip(together, works[0].do_all(db, works), strict=True):
+            ticket.error = refusal
 
 
 class Commits:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..errors import LedgerError
-from ._commits import Ticket
+from ._commits import Ticket, do_tickets
 from ._place import look_at_wal, network_file_system, owner_of
 from ._queries import take_over
 from ._statements import SQLITE, Session, sql
@@ -210,12 +210,7 @@ class Database:
         """
         try:
             with self._explained(), self._transaction():
-                session = self._session
-                for ticket in tickets:
-                    try:
-                        ticket.result = ticket.work(session)
-                    except LedgerError as error:
-                        ticket.error = error
+                do_tickets(tickets, self._session)
         except Exception as error:  # noqa: BLE001  # handed to each who waits
             is_ours = isinstance(error, LedgerError)
             text = str(error) if is_ours else f"The ledger failed: {type(error).__name__}: {error}"

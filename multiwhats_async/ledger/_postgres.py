@@ -6,14 +6,14 @@ Everything here blocks; it is called from one thread at a time.
 import logging
 import random
 import time
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from .._secret import Secret
 from ..errors import ConfigurationError, LedgerError, MultiWhatsError
-from ._commits import Joint, Ticket
+from ._commits import Ticket, do_tickets
 from ._statements import POSTGRES, Session, sql
 
 if TYPE_CHECKING:
@@ -128,20 +128,6 @@ class Address:
         return line if self._password is None else self._password.redact(line)
 
 
-def _do_alone(ticket: Ticket[Any], session: Session) -> None:
-    ticket.error = None
-    try:
-        ticket.result = ticket.work(session)
-    except MultiWhatsError as error:
-        ticket.error = error
-
-
-def _do_together(tickets: Sequence[Ticket[Any]], session: Session) -> None:
-    works: list[Any] = [ticket.work for ticket in tickets]
-    for ticket, error in zip(tickets, works[0].do_all(session, works), strict=True):
-        ticket.error = error
-
-
 class PostgresDatabase:
     """One connection to one database, made again where it breaks.
 
@@ -203,20 +189,8 @@ class PostgresDatabase:
         Work that raises an error of its own has written nothing, and concerns nobody else.
         Anything else fails all of them: none may go on as if it were on record.
         """
-        joint: defaultdict[str, list[Ticket[Any]]] = defaultdict(list)
-        for ticket in tickets:
-            if isinstance(ticket.work, Joint):
-                joint[ticket.work.kind].append(ticket)
-
-        def work(session: Session) -> None:
-            for ticket in tickets:
-                if not isinstance(ticket.work, Joint):
-                    _do_alone(ticket, session)
-            for together in joint.values():
-                _do_together(together, session)
-
         try:
-            self.do(work)
+            self.do(partial(do_tickets, tickets))
         except LedgerError as error:
             for ticket in tickets:
                 ticket.error = LedgerError(str(error))

@@ -90,9 +90,12 @@ class Session:
         if self._dialect == POSTGRES:
             self.say("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
 
-    def executemany(self, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Run a statement for each of many rows."""
-        self.connection.cursor().executemany(sql(name, self._dialect), rows)
+    def executemany(self, name: str, rows: Iterable[Mapping[str, Any]]) -> int:
+        """Run a statement for each of many rows; return how many rows were changed in all."""
+        cursor = self.connection.cursor()
+        cursor.executemany(sql(name, self._dialect), rows)
+        changed: int = cursor.rowcount
+        return changed
 
     def say(self, text: str) -> None:
         """Run a statement that has no file: it speaks of the transaction itself."""
