@@ -19,7 +19,6 @@ import httpx
 from .._secret import Secret
 from .._wire import add_key
 from ..options import KeyPlace
-from ._port import holds_a_record
 from ._turn import CLOSE_SECONDS, Line
 
 KEY_EXTENSION: Final = "multiwhats.key"
@@ -254,15 +253,13 @@ def _holds_more(connection: PooledConnection) -> bool:
 
     Bytes would be taken for the answer to the next request; behind the end there is none. Over
     TLS the end may be said while the socket stays open, and looks idle. Only h11's own buffer and
-    that of TLS know of either; where they cannot be looked into, it counts as holding more.
+    that of the stream know of either; where they cannot be looked into, it counts as holding more.
     """
     try:
         http11: Any = connection._connection  # noqa: SLF001  # no public way to see it
         stream = http11._network_stream  # noqa: SLF001  # likewise
-        return bool(
-            any(http11._h11_state.trailing_data)  # noqa: SLF001  # likewise
-            or (stream.tls is not None and holds_a_record(stream.below, stream.tls))
-        )
+        trailing = http11._h11_state.trailing_data  # noqa: SLF001  # likewise
+        return any(trailing) or bool(stream.holds_more())
     except AttributeError:
         return True
 

@@ -129,6 +129,18 @@ class PooledExchange:
         await self._pool.close_idle()
 
 
+class _OneURL(httpcore.URL):
+    """A URL whose origin is made once; httpcore asks for it twice a message."""
+
+    def __init__(self, **parts: Any) -> None:
+        super().__init__(**parts)
+        self._origin = super().origin
+
+    @property
+    def origin(self) -> httpcore.Origin:
+        return self._origin
+
+
 class KeyedRequests:
     """Makes the requests of a client, with the key in them; it never shows itself."""
 
@@ -144,7 +156,7 @@ class KeyedRequests:
         ]
         self._by_length: dict[int, Any] = {}
         target = url.raw_path
-        self._url = httpcore.URL(
+        self._url = _OneURL(
             scheme=url.raw_scheme,
             host=url.raw_host,
             port=url.port,

@@ -5,8 +5,8 @@ sees the one step that counts, and sees it last: it has the whole request before
 """
 
 import select
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 import anyio
@@ -16,13 +16,16 @@ import sniffio
 
 from ..options import Timeouts
 from ._flight import InFlight
-from ._port import is_readable
+from ._port import holds_a_record
 
 CLOSE_SECONDS: Final = 1.0
 """How long closing a connection may take; it is dropped either way."""
 
+_AT_ONCE: Final = 4096
+"""Bytes that any connection takes at once after it was answered: no timer is set for them."""
+
 _BROKEN: Final = frozenset(("BrokenResourceError", "ClosedResourceError"))
-"""What anyio and trio each call a connection that is gone, with a class of its own."""
+"""What trio, and anyio too, calls a connection that is gone; neither knows the other's class."""
 
 
 class Turn:
@@ -72,13 +75,14 @@ class Turn:
         self._head = b""
         return whole
 
-    async def begin_writing(self) -> None:
+    async def begin_writing(self, size: int) -> None:
         """Note that from here on the request may have left, unless the attempt has been ended."""
         self._flight.evidence.note_network()
         if self._flight.abandoned:
             await anyio.sleep_forever()
         self._flight.evidence.begin_writing()
-        self._limit(self._timeouts.write, "WriteTimeout")
+        if size > _AT_ONCE:
+            self._limit(self._timeouts.write, "WriteTimeout")
 
     def begin_reading(self) -> None:
         """Give the server its time from now on."""
@@ -95,45 +99,47 @@ class Stream(httpcore.AsyncNetworkStream):
     """A connection as httpcore sees it.
 
     Args:
-        stream: What it stands on.
+        stream: What it stands on: one of ours, or of httpcore's.
         turn: The attempt that it serves; None is someone else's request.
     """
 
-    def __init__(self, stream: httpcore.AsyncNetworkStream, turn: Turn | None) -> None:
+    def __init__(self, stream: Any, turn: Turn | None) -> None:
         self.turn = turn
-        self.tls: Any = None
         self._fresh = True
         self._socket: Any = stream.get_extra_info("socket")
         self._stand_on(stream)
 
-    def _stand_on(self, stream: httpcore.AsyncNetworkStream) -> None:
+    def _stand_on(self, stream: Any) -> None:
         """Write to and read from a stream, below the timeouts that httpcore puts around each."""
         self._stream = stream
-        self.below: Any = getattr(stream, "_stream", None)
-        self._send: Callable[[bytes], Awaitable[None]] = _first(
-            self.below, ("send", "send_all"), stream.write
-        )
-        self._receive: Callable[[int], Awaitable[bytes]] = _first(
-            self.below, ("receive", "receive_some"), stream.read
+        self._tls: Any = stream.get_extra_info("ssl_object")
+        self._below: Any = getattr(stream, "_stream", stream)
+        send, receive = ("send", "send_all"), ("receive", "receive_some")
+        self._send: Callable[[bytes], Awaitable[None]] = _first(self._below, send) or stream.write
+        self._receive: Callable[[int], Awaitable[bytes]] = (
+            _first(self._below, receive) or stream.read
         )
 
-    async def write(  # as httpcore calls it
+    async def write(
         self,
         buffer: bytes,
-        timeout: float | None = None,  # noqa: ASYNC109
+        timeout: float | None = None,  # noqa: ASYNC109  # as httpcore calls it
     ) -> None:
         turn = self.turn
         if turn is None:
-            await self._stream.write(buffer, timeout)
+            with _within(timeout, httpcore.WriteTimeout):
+                await self._send_all(buffer)
             return
         data = turn.hold(buffer)
         if not data:
             return
-        if self._fresh and _is_reset(self._socket):
+        if self._has_ended():
             # No error of httpcore's: after its WriteError it would wait for an answer.
             raise httpx.WriteError("the connection ended before anything was written")
-        self._fresh = False
-        await turn.begin_writing()
+        await turn.begin_writing(len(data))
+        await self._send_all(data)
+
+    async def _send_all(self, data: bytes) -> None:
         try:
             await self._send(data)
         except Exception as error:
@@ -141,18 +147,20 @@ class Stream(httpcore.AsyncNetworkStream):
                 raise httpcore.WriteError(_text(error)) from error
             raise
 
-    async def read(  # likewise
+    async def read(
         self,
         max_bytes: int,
-        timeout: float | None = None,  # noqa: ASYNC109
+        timeout: float | None = None,  # noqa: ASYNC109  # likewise
     ) -> bytes:
         if self.turn is None:
-            return await self._stream.read(max_bytes, timeout)
+            with _within(timeout, httpcore.ReadTimeout):
+                return await self._read(max_bytes)
         self.turn.begin_reading()
+        return await self._read(max_bytes)
+
+    async def _read(self, max_bytes: int) -> bytes:
         try:
             return await self._receive(max_bytes)
-        except anyio.EndOfStream:
-            return b""
         except Exception as error:
             if type(error).__name__ in _BROKEN:
                 raise httpcore.ReadError(_text(error)) from error
@@ -172,20 +180,36 @@ class Stream(httpcore.AsyncNetworkStream):
             with anyio.move_on_after(CLOSE_SECONDS, shield=True), suppress(Exception):
                 await self._stream.aclose()
             raise
-        self.tls = self._stream.get_extra_info("ssl_object")
         return self
+
+    def _has_ended(self) -> bool:
+        """Tell whether nothing can leave any more, before anything has."""
+        fresh, self._fresh = self._fresh, False
+        # One that was kept was looked at as it was taken.
+        return bool(
+            getattr(self._below, "has_ended", False) or (fresh and _is_reset(self._socket.fileno()))
+        )
+
+    def holds_more(self) -> bool:
+        """Tell whether more has come than was read.
+
+        Raises:
+            AttributeError: It cannot be seen.
+        """
+        if hasattr(self._below, "holds_more"):
+            return bool(self._below.holds_more)
+        return self._tls is not None and holds_a_record(self._below, self._tls)
 
     def get_extra_info(self, info: str) -> Any:
         if info == "ssl_object":
-            return self.tls
-        if info == "is_readable":
-            fileno = self._socket.fileno()
-            return fileno < 0 or is_readable(fileno)
+            return self._tls
+        if info == "is_readable" and hasattr(self._below, "is_readable"):
+            return self._below.is_readable
         return self._stream.get_extra_info(info)
 
 
 class Line(httpcore.AsyncNetworkBackend):
-    """Opens the one stream of a connection as httpcore does, and knows whose turn it is."""
+    """Opens the one stream of a connection, and knows whose turn it is."""
 
     def __init__(self) -> None:
         self.stream: Stream | None = None
@@ -197,27 +221,53 @@ class Line(httpcore.AsyncNetworkBackend):
         if self.stream is not None:
             self.stream.turn = turn
 
-    async def connect_tcp(self, *args: Any, **options: Any) -> httpcore.AsyncNetworkStream:
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109  # as httpcore calls it
+        local_address: str | None = None,  # noqa: ARG002  # likewise
+        socket_options: Any = None,  # noqa: ARG002  # likewise
+    ) -> httpcore.AsyncNetworkStream:
         if self._turn is not None:
             self._turn.begin_connecting()
-        on_trio = sniffio.current_async_library() == "trio"
-        # Each is a class without methods where its library is not installed.
-        backend: Any = httpcore.TrioBackend() if on_trio else httpcore.AnyIOBackend()
-        self.stream = Stream(await backend.connect_tcp(*args, **options), self._turn)
+        stream: Any
+        if sniffio.current_async_library() == "trio":
+            backend: Any = httpcore.TrioBackend()  # a class without methods where trio is not
+            stream = await backend.connect_tcp(host, port, timeout)
+        else:
+            from ._stream_on_asyncio import connect  # noqa: PLC0415  # not needed on trio
+
+            stream = await connect(host, port, timeout)
+        self.stream = Stream(stream, self._turn)
         return self.stream
 
 
-def _first(owner: Any, names: tuple[str, ...], otherwise: Any) -> Any:
-    """Return the first method that there is of some names, or else another."""
-    return next((getattr(owner, name) for name in names if hasattr(owner, name)), otherwise)
+@contextmanager
+def _within(seconds: float | None, slow: type[httpcore.TimeoutException]) -> Generator[None]:
+    """Bound a step, as httpcore does.
+
+    Raises:
+        httpcore.TimeoutException: It took too long.
+    """
+    try:
+        with anyio.fail_after(seconds):
+            yield
+    except TimeoutError as error:
+        raise slow(f"not within {seconds:g} s") from error
 
 
-def _is_reset(sock: Any) -> bool:
+def _first(owner: Any, names: tuple[str, ...]) -> Any:
+    """Return the first method that there is of some names."""
+    return next((getattr(owner, name) for name in names if hasattr(owner, name)), None)
+
+
+def _is_reset(fileno: int) -> bool:
     """Tell whether a connection was reset: nothing more can leave on it."""
     if not hasattr(select, "poll"):
         return False
     poll = select.poll()
-    poll.register(sock.fileno(), 0)  # what has gone wrong is told unasked
+    poll.register(fileno, 0)  # what has gone wrong is told unasked
     return bool(poll.poll(0))
 
 
