@@ -16,6 +16,7 @@ import httpcore
 import httpx
 import pytest
 from faults.cases import MESSAGE, ONCE, PATIENT, PROBE, RECIPIENT, answered
+from faults.plays import stall
 from faults.server import Connection, RawServer
 from test_transport import KEY, body_for, pool_of
 
@@ -199,7 +200,7 @@ class TestStreams:
 
     async def test_timeouts_of_others(self, server: RawServer) -> None:
         """Whoever brings a request of httpx's has the timeouts of httpx."""
-        server.play = lambda connection: connection.server.released.wait()
+        server.play = stall
         transport = PooledTransport(httpx.URL(server.url), ssl_context=None, keepalive=2.0)
         async with httpx.AsyncClient(transport=transport, timeout=0.1) as http_client:
             with pytest.raises(httpx.ReadTimeout):
@@ -266,7 +267,7 @@ class TestOnAsyncio:
 
     async def test_lost_while_it_could_take_no_more(self, server: RawServer) -> None:
         """A connection that is closed under a request that waits to be written: an error."""
-        server.play = lambda connection: connection.server.released.wait()
+        server.play = stall
         stream = await connect("127.0.0.1", server.port, 5)
         async with anyio.create_task_group() as tasks:
 
