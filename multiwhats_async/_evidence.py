@@ -5,6 +5,7 @@ and lied: no false ``not_sent``.
 
 1. Writing the request never began: not sent.
 2. Writing the head failed and the body never began: not sent. The parameters are in the body.
+   Only where httpcore writes them one after the other: our own transports write both at once.
 3. The head of an answer arrived: the server answered, and its status decides.
 4. Everything else: unknown.
 

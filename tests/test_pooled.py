@@ -1,5 +1,6 @@
 """The short way to the connections of our own pool, and what lies below them."""
 
+import json
 import select
 import socket
 import ssl
@@ -15,7 +16,8 @@ import anyio.lowlevel
 import httpcore
 import httpx
 import pytest
-from faults.cases import MESSAGE, ONCE, PATIENT, PROBE, RECIPIENT, answered
+from faults.answers import head
+from faults.cases import MESSAGE, ONCE, PATIENT, PROBE, RECIPIENT, answered, answers
 from faults.plays import stall
 from faults.server import Connection, RawServer
 from test_transport import KEY, body_for, pool_of
@@ -97,6 +99,33 @@ class TestAttempts:
         assert outcome.certainty is Certainty.NOT_SENT
         assert "before anything was written" in str(outcome.error)
         assert server.posts == 0
+
+    async def test_abandoned_while_the_connection_came(
+        self, server: RawServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Where the connection stands just as the attempt is given up, nothing is written on it."""
+        exchange = exchange_with(server)
+        flight = exchange.flight()
+        has_ended = Stream._has_ended
+
+        def given_up(stream: Stream) -> bool:
+            flight.interrupt()
+            return has_ended(stream)
+
+        monkeypatch.setattr(Stream, "_has_ended", given_up)
+        result: Any = await exchange.post(body_for(RECIPIENT), timeouts=PATIENT, flight=flight)
+        assert (result.failure.cause, result.certainty) == ("Cancelled", Certainty.NOT_SENT)
+        assert server.posts == 0
+
+    async def test_the_key_in_the_body(self, server: RawServer) -> None:
+        """It is in what is sent, and in its length."""
+        async with AsyncMultiWhats(
+            KEY, base_url=server.url, api_key_in="json", **OPTIONS
+        ) as client:
+            outcome = await client.deliver(MESSAGE)
+        assert outcome.certainty is Certainty.ACCEPTED
+        assert json.loads(server.requests[0].body)["apikey"] == KEY
+        assert not server.requests[0].query
 
     async def test_a_record_is_kept_though_its_connection_fails(
         self, server: RawServer, monkeypatch: pytest.MonkeyPatch
@@ -209,6 +238,16 @@ class TestStreams:
                 await http_client.post(server.url, content=b" " * 50_000_000)
         server.mend()
 
+    async def test_half_an_answer_for_others(self, server: RawServer) -> None:
+        """An answer that breaks off is an error of httpx's, too."""
+        half = head(200, [("Content-Length", "9")]) + b"half"
+        server.play = answers(half, then=Connection.close)
+        transport = PooledTransport(httpx.URL(server.url), ssl_context=None, keepalive=2.0)
+        async with httpx.AsyncClient(transport=transport) as http_client:
+            with pytest.raises(httpx.RemoteProtocolError):
+                await http_client.post(server.url, content=body_for(RECIPIENT))
+        assert not transport._idle
+
     @pytest.mark.parametrize("place", ["query", "json"])
     async def test_a_key_is_added_last(self, place: Any, server: RawServer) -> None:
         """A request with the extension for the key gets it below everything that logs."""
@@ -264,6 +303,20 @@ class TestOnAsyncio:
         with pytest.raises(httpcore.ConnectError, match="as TLS began"):
             await stream.start_tls(ssl.create_default_context(), "example")
         await stream.aclose()
+
+    async def test_a_large_request_is_written_to_its_end(self, server: RawServer) -> None:
+        """What the system cannot take at once is waited for."""
+
+        def count(connection: Connection) -> None:
+            while size[0] < 5_000_000:
+                size[0] += len(connection.sock.recv(1 << 16))
+
+        size = [0]
+        server.play = count
+        stream = await connect("127.0.0.1", server.port, 5)
+        await stream.send(b" " * 5_000_000)
+        await stream.aclose()
+        assert size[0] > 0
 
     async def test_lost_while_it_could_take_no_more(self, server: RawServer) -> None:
         """A connection that is closed under a request that waits to be written: an error."""
