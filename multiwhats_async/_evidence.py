@@ -5,6 +5,7 @@ and lied: no false ``not_sent``.
 
 1. Writing the request never began: not sent.
 2. Writing the head failed and the body never began: not sent. The parameters are in the body.
+   Only where httpcore writes them one after the other: our own transports write both at once.
 3. The head of an answer arrived: the server answered, and its status decides.
 4. Everything else: unknown.
 
@@ -23,8 +24,8 @@ from ._certainty import Certainty
 class Evidence:
     """What is known of the writing of one attempt. One object an attempt.
 
-    To httpcore it is handed over as the callback of its ``trace`` extension. It never raises, and
-    whatever it does not understand counts as written. Our own direct transport tells it itself.
+    In a user's own client it is the callback of httpcore's ``trace`` extension. It never raises,
+    and whatever it does not understand counts as written. Our own transports tell it themselves.
 
     Args:
         watcher: Called after every event, or None.
@@ -67,6 +68,12 @@ class Evidence:
             self.body_begun = True
         elif event == "receive_response_headers.complete":
             self.status = int(info["return_value"][1])
+
+    def note_network(self) -> None:
+        """Note that there is a network below: what it is not told of has not been written."""
+        self.traced = True
+        if self.watcher is not None:
+            self.watcher()
 
     def begin_writing(self) -> None:
         """Note that the request is handed to the network now: from here on it may have left."""

@@ -87,10 +87,10 @@ class AsyncMultiWhats:
             ``on_outcome(Outcome)``, plain or async. One that raises never costs a message.
         http_client: An ``httpx.AsyncClient`` of yours: used, and not closed. This is also the
             way to use a proxy; ours takes none from the environment.
-        transport: What our own client stands on: ``"httpcore"``, which tools for httpx can mock
-            and trace, or ``"direct"``, for many messages: connections of our own without the
-            layers between, with the same promises. It is fastest with the extra ``fast``. Both
-            leave ``HTTP_PROXY`` and its like alone.
+        transport: What our own client stands on: ``"httpcore"``, which tools such as respx can
+            mock, or ``"direct"``, for many messages: connections of our own without the layers
+            between, with the same promises. It is fastest with the extra ``fast``. Both leave
+            ``HTTP_PROXY`` and its like alone.
         keepalive: Seconds for which an idle connection is kept; None opens one for every
             message, so that no stray answer can ever be taken for another's.
         ssl_context: Verifies the server; None takes certifi's authorities.

@@ -110,3 +110,14 @@ def test_writing_that_has_begun_counts_as_written() -> None:
     evidence.begin_writing()
     evidence.head_failed = True
     assert (evidence.may_have_left, certainty(evidence)) == (True, Certainty.UNKNOWN)
+
+
+def test_a_network_that_tells_of_itself() -> None:
+    """From then on what is not said to be written was not; who watches hears of it."""
+    heard: list[bool] = []
+    evidence, unwatched = Evidence(lambda: heard.append(evidence.traced)), Evidence()
+    for each in (evidence, unwatched):
+        assert certainty(each) is Certainty.UNKNOWN
+        each.note_network()
+        assert certainty(each) is Certainty.NOT_SENT
+    assert heard == [True]

@@ -177,7 +177,7 @@ class TestPool:
     def test_every_error_of_httpcore_has_its_httpx_twin(self, kind: type[Exception]) -> None:
         """Each error of the lower layer, and each of its kinds, becomes httpx's namesake."""
         for each in (kind, *kind.__subclasses__()):
-            error = _pool._as_httpx_error(each("why"))
+            error = _pool.as_httpx_error(each("why"))
             assert type(error).__name__ == each.__name__
             assert isinstance(error, httpx.TransportError)
 

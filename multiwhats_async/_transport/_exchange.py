@@ -1,4 +1,4 @@
-"""One POST through an ``httpx.AsyncClient``: deadline, shield, cap, and evidence.
+"""One POST through a user's ``httpx.AsyncClient``: deadline, shield, cap, and evidence.
 
 The modules of this package are the only ones that know httpx; the client's façade takes a user's
 ``httpx.AsyncClient`` and hands it on.
@@ -11,13 +11,14 @@ from typing import Any
 import anyio
 import httpx
 
-from .._evidence import Answer, Evidence, Failure, Silence, weigh
+from .._evidence import Answer, Evidence, Failure, Silence
 from .._secret import Secret
 from .._version import __version__
-from .._wire import MAX_BODY, decode_body, may_belong
+from .._wire import decode_body, may_belong
 from ..options import KeyPlace, Timeouts
+from ._collected import Collected, check_size, read_capped
 from ._flight import InFlight, ended
-from ._pool import KEY_EXTENSION, Content, PooledTransport, with_key
+from ._pool import Content, with_key
 from ._told import described, masked
 
 
@@ -40,8 +41,8 @@ def standing_headers(url: str, *, keep: bool) -> dict[str, str]:
 class _KeyedURL(httpx.URL):
     """A URL whose text never shows the key, while transports find it in the path and query.
 
-    Only for clients that a user brings, whose transport (a mock, an ASGI app, a proxy) reads the
-    request's URL and nothing else.
+    The transport of a user's client (a mock, an ASGI app, a proxy) reads the request's URL and
+    nothing else.
     """
 
     _raw: bytes
@@ -59,14 +60,13 @@ class _KeyedURL(httpx.URL):
 
 
 class HttpxExchange:
-    """Carries requests through an ``httpx.AsyncClient``, ours or one that a user brought.
+    """Carries requests through an ``httpx.AsyncClient`` that a user brought.
 
     Args:
         http_client: The client.
         url: Where to POST, without the key.
         key: The API key.
         place: Where the key goes.
-        own: Whether the client is ours, with our transport below.
         headers: What every request says of itself.
     """
 
@@ -74,17 +74,15 @@ class HttpxExchange:
         self,
         http_client: httpx.AsyncClient,
         *,
-        url: str,
+        url: httpx.URL,
         key: Secret,
         place: KeyPlace,
-        own: bool,
         headers: dict[str, str],
     ) -> None:
         self._http = http_client
-        self._url = httpx.URL(url)
+        self._url = url
         self._key = key
         self._place: KeyPlace = place
-        self._own = own
         self._headers = headers
 
     def flight(self) -> InFlight:
@@ -96,7 +94,7 @@ class HttpxExchange:
         return flight.finish(await self._post(body, timeouts, flight))
 
     async def _post(self, body: bytes, timeouts: Timeouts, flight: InFlight) -> Answer | Silence:
-        collected = _Collected()
+        collected = Collected()
         failure: Failure | None = None
         deadline = anyio.current_time() + timeouts.attempt
         with anyio.CancelScope(shield=True, deadline=deadline) as scope:
@@ -112,34 +110,22 @@ class HttpxExchange:
                 failure = described(error, self._key, self._url.netloc.decode())
         if scope.cancelled_caught:
             failure = ended(timeouts, by_deadline=anyio.current_time() >= deadline)
-        status = collected.status if collected.status is not None else flight.evidence.status
-        if status is None:
-            # Without a failure there would be a status; a transport that lies is unknown.
-            failure = failure or Failure(cause="NoAnswer", text="")
-            return Silence(failure=failure, certainty=weigh(flight.evidence, failure))
-        return Answer(
-            status=status,
-            body=None if failure else collected.body,
-            retry_after=collected.retry_after,
-            date=collected.date,
-            failure=failure,
-        )
+        return collected.result(flight.evidence, failure)
 
     async def distrust(self) -> None:
-        """Drop every idle connection of our own pool."""
-        transport = self._http._transport  # noqa: SLF001  # ours, where the client is
-        if isinstance(transport, PooledTransport):
-            await transport.close_idle()
+        """Drop nothing: the connections of a user's client are not ours."""
 
     async def _round_trip(
-        self, body: bytes, timeouts: Timeouts, evidence: Evidence, collected: "_Collected"
+        self, body: bytes, timeouts: Timeouts, evidence: Evidence, collected: Collected
     ) -> None:
         """Send the request and collect the answer as far as it comes."""
         request = self._build(body, timeouts, evidence)
         response = await self._http.send(request, stream=True, follow_redirects=False)
         try:
-            collected.note_head(response)
-            raw = await _read_capped(response)
+            collected.status = response.status_code
+            collected.retry_after = response.headers.get("retry-after")
+            collected.date = response.headers.get("date")
+            raw = await _read_body(response)
             if not may_belong(response.status_code, raw, body):
                 _hang_up(response)
         finally:
@@ -148,7 +134,7 @@ class HttpxExchange:
         collected.body = masked(plain, self._key, is_record=response.is_success)
 
     def _build(self, body: bytes, timeouts: Timeouts, evidence: Evidence) -> httpx.Request:
-        """Return the request; with our own transport it does not hold the key."""
+        """Return the request, with the headers, parameters and cookies that are the client's."""
         extensions: dict[str, Any] = {
             "timeout": {
                 "connect": timeouts.connect,
@@ -158,11 +144,6 @@ class HttpxExchange:
             },
             "trace": evidence,
         }
-        if self._own:
-            extensions[KEY_EXTENSION] = (self._key, self._place)
-            return httpx.Request(
-                "POST", self._url, headers=self._headers, content=body, extensions=extensions
-            )
         request = self._http.build_request(
             "POST", self._url, headers=self._headers, extensions=extensions
         )
@@ -178,25 +159,7 @@ class HttpxExchange:
         return keyed
 
 
-class _Collected:
-    """What of an answer has come so far."""
-
-    __slots__ = ("body", "date", "retry_after", "status")
-
-    def __init__(self) -> None:
-        self.status: int | None = None
-        self.retry_after: str | None = None
-        self.date: str | None = None
-        self.body = b""
-
-    def note_head(self, response: httpx.Response) -> None:
-        """Take what matters of the head."""
-        self.status = response.status_code
-        self.retry_after = response.headers.get("retry-after")
-        self.date = response.headers.get("date")
-
-
-async def _read_capped(response: httpx.Response) -> bytes:
+async def _read_body(response: httpx.Response) -> bytes:
     """Read a body as it comes on the wire, up to the cap.
 
     Raises:
@@ -204,25 +167,10 @@ async def _read_capped(response: httpx.Response) -> bytes:
     """
     if response.is_stream_consumed:  # a mock's answer, decoded by httpx already
         response.headers.pop("content-encoding", None)
-        chunks = [response.content]
-        size = len(response.content)
-    else:
-        chunks, size = [], 0
-        try:
-            # Not by aiter_raw(), which gives the connection back before its answer is looked at.
-            async for chunk in response.stream:  # type: ignore[union-attr]  # it is async
-                size += len(chunk)
-                if size <= MAX_BODY:
-                    chunks.append(chunk)
-                else:
-                    # Reading on from a closed connection ends every generator underneath.
-                    await response.stream.aclose()  # type: ignore[union-attr]  # it is async
-        except Exception:
-            if size <= MAX_BODY:
-                raise
-    if size > MAX_BODY:
-        raise ValueError(f"the answer is larger than {MAX_BODY} bytes")
-    return b"".join(chunks)
+        check_size(len(response.content))
+        return response.content
+    # Not by aiter_raw(), which gives the connection back before its answer is looked at.
+    return await read_capped(response.stream)
 
 
 def _hang_up(response: httpx.Response) -> None:

@@ -17,6 +17,7 @@ from ._direct import DirectExchange, Origin, running_network
 from ._direct_transport import DirectTransport
 from ._exchange import HttpxExchange, standing_headers
 from ._pool import PooledTransport
+from ._pooled import PooledExchange
 
 
 class Lifetime:
@@ -46,7 +47,7 @@ class Lifetime:
         self._transport: TransportName = transport
         self._http: httpx.AsyncClient | None = None
         self._pool: PooledTransport | DirectTransport | None = None
-        self._direct: tuple[Secret, KeyPlace, DirectExchange] | None = None
+        self._last: tuple[Secret, KeyPlace, Exchange] | None = None
         self._loop: object = None
         self._process = 0
         self.state = "not entered"
@@ -81,7 +82,9 @@ class Lifetime:
             origin = Origin(url, ssl_context=context, keepalive=self._keepalive)
             self._pool = DirectTransport(origin)
         else:
-            self._pool = PooledTransport(url, ssl_context=context, keepalive=self._keepalive)
+            self._pool = PooledTransport(
+                url, ssl_context=context, keepalive=self._keepalive, clock=self.clock
+            )
         return httpx.AsyncClient(transport=self._pool, trust_env=False, follow_redirects=False)
 
     def exchange(self, key: Secret, place: KeyPlace) -> Exchange:
@@ -91,29 +94,20 @@ class Lifetime:
             ConfigurationError: The pool is not open, or belongs to another loop or process.
         """
         self.check()
-        if isinstance(self._pool, DirectTransport):
-            return self._direct_exchange(self._pool.origin, key, place)
-        assert self._http is not None  # noqa: S101  # it is open
-        url = self.base_url + ENDPOINT
-        return HttpxExchange(
-            self._http,
-            url=url,
-            key=key,
-            place=place,
-            own=self._injected is None,
-            headers=standing_headers(url, keep=self._keepalive is not None),
-        )
+        if self._last is None or self._last[0] is not key or self._last[1] != place:
+            self._last = (key, place, self._new_exchange(key, place))
+        return self._last[2]
 
-    def _direct_exchange(self, origin: Origin, key: Secret, place: KeyPlace) -> DirectExchange:
-        """Return the direct way; that of the key asked for last is kept, with its head."""
-        if self._direct is None or self._direct[0] is not key or self._direct[1] != place:
-            url = self.base_url + ENDPOINT
-            headers = standing_headers(url, keep=self._keepalive is not None)
-            exchange = DirectExchange(
-                origin, url=httpx.URL(url), key=key, place=place, headers=headers
-            )
-            self._direct = (key, place, exchange)
-        return self._direct[2]
+    def _new_exchange(self, key: Secret, place: KeyPlace) -> Exchange:
+        """Return a way to the server, with the head of every request made once."""
+        text = self.base_url + ENDPOINT
+        url, headers = httpx.URL(text), standing_headers(text, keep=self._keepalive is not None)
+        if isinstance(self._pool, DirectTransport):
+            return DirectExchange(self._pool.origin, url=url, key=key, place=place, headers=headers)
+        if self._pool is not None:
+            return PooledExchange(self._pool, url=url, key=key, place=place, headers=headers)
+        assert self._http is not None  # noqa: S101  # it is open
+        return HttpxExchange(self._http, url=url, key=key, place=place, headers=headers)
 
     @property
     def idle(self) -> int:

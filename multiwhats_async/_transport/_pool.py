@@ -4,37 +4,64 @@ httpcore's own pool walks every connection at every step, and loses slots for go
 is cancelled or waits too long. This one has nothing to lose: the limit on concurrency stands in
 front of it, a connection belongs to exactly one attempt, and comes back only when its answer was
 read to the end. So no cancellation can brick it.
-
-This is the only module that knows httpcore.
 """
 
 import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import anyio
 import httpcore
 import httpx
-import sniffio
 
 from .._secret import Secret
 from .._wire import add_key
 from ..options import KeyPlace
-from ._port import holds_a_record
+from ._turn import CLOSE_SECONDS, Line
 
 KEY_EXTENSION: Final = "multiwhats.key"
 """The request extension that carries the key, as a Secret, to the last moment."""
-
-CLOSE_SECONDS: Final = 1.0
-"""How long closing a connection may take; it is dropped either way."""
 
 DROPPED_HEADERS: Final = frozenset((b"location", b"set-cookie", b"referer", b"link"))
 """httpx acts on these even where it follows no redirect, or keeps them; we have no use for them."""
 
 
 DEFAULT_PORTS: Final = {"https": 443, "http": 80}
+
+
+class _NoLock:
+    """Locks nothing. httpcore guards a connection against two requests at once; ours has one.
+
+    Each of the three locks that a message would take costs a round of the event loop.
+    """
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        """Do nothing."""
+
+
+_NO_LOCK: Final[Any] = _NoLock()
+
+
+class PooledConnection(httpcore.AsyncHTTPConnection):
+    """A connection of httpcore's, and the line below it.
+
+    It is httpcore's in all that it does, so that whoever mocks that class mocks this one.
+    """
+
+    def __init__(self, origin: httpcore.Origin, ssl_context: ssl.SSLContext | None) -> None:
+        self.line = Line()
+        super().__init__(origin, ssl_context, network_backend=self.line)
+        self._request_lock = _NO_LOCK
+
+    def unlock(self) -> None:
+        """Leave out the locks of what httpcore has opened below."""
+        below: Any = self._connection
+        below._state_lock = _NO_LOCK  # noqa: SLF001  # where it has moved, it locks as before
 
 
 class PooledTransport(httpx.AsyncBaseTransport):
@@ -45,7 +72,6 @@ class PooledTransport(httpx.AsyncBaseTransport):
         ssl_context: Verifies the server, for HTTPS.
         keepalive: Seconds for which an idle connection is kept; None keeps none.
         clock: Tells the seconds of the event loop.
-        network: Opens the connections; None is httpcore's own.
     """
 
     def __init__(
@@ -55,31 +81,30 @@ class PooledTransport(httpx.AsyncBaseTransport):
         ssl_context: ssl.SSLContext | None,
         keepalive: float | None,
         clock: Callable[[], float] = anyio.current_time,
-        network: httpcore.AsyncNetworkBackend | None = None,
     ) -> None:
-        self._origin = httpcore.Origin(
+        self.origin = httpcore.Origin(
             origin.raw_scheme,
             origin.raw_host,
             origin.port or DEFAULT_PORTS[origin.scheme],
         )
         self._ssl_context = ssl_context
         self._keepalive = keepalive
-        self._clock = clock
-        self._network = network
-        self._idle: deque[tuple[httpcore.AsyncHTTPConnection, float]] = deque()
-        self._closed = False
+        self.clock = clock
+        self._idle: deque[tuple[PooledConnection, float]] = deque()
+        self.closed = False
         self.opened = 0
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request, with the key added below everything that logs."""
         wire_request = self._wire_request(request)
-        connection = await self._take()
+        connection = await self.take()
+        connection.line.serve(None)
         try:
             response = await connection.handle_async_request(wire_request)
         except BaseException as error:
-            await _drop(connection)
+            await drop(connection)
             if isinstance(error, httpcore_errors):
-                raise _as_httpx_error(error) from error
+                raise as_httpx_error(error) from error
             raise
         headers = [item for item in response.headers if item[0].lower() not in DROPPED_HEADERS]
         return httpx.Response(
@@ -123,38 +148,32 @@ class PooledTransport(httpx.AsyncBaseTransport):
             extensions=extensions,
         )
 
-    async def _take(self) -> httpcore.AsyncHTTPConnection:
+    async def take(self) -> PooledConnection:
         """Return an idle connection that still stands, the freshest first, or a new one."""
-        now = self._clock()
+        now = self.clock()
         while self._idle and self._idle[0][1] <= now:
-            await _drop(self._idle.popleft()[0])
+            await drop(self._idle.popleft()[0])
         while self._idle:
             connection, _ = self._idle.pop()
             # Also true where bytes wait unasked: the end of the connection, or a stray answer.
             if not connection.has_expired():
                 return connection
-            await _drop(connection)
+            await drop(connection)
         self.opened += 1
-        return httpcore.AsyncHTTPConnection(
-            origin=self._origin,
-            ssl_context=self._ssl_context,
-            http1=True,
-            http2=False,
-            retries=0,
-            network_backend=self._network or _Network(),
-        )
+        return PooledConnection(self.origin, self._ssl_context)
 
-    async def _give_back(self, connection: httpcore.AsyncHTTPConnection) -> None:
+    async def give_back(self, connection: PooledConnection) -> None:
         """Keep a connection whose answer was read to the end; close any other."""
         if (
             self._keepalive is None
-            or self._closed
+            or self.closed
             or not connection.is_available()
             or _holds_more(connection)
         ):
-            await _drop(connection)
+            await drop(connection)
         else:
-            self._idle.append((connection, self._clock() + self._keepalive))
+            connection.unlock()
+            self._idle.append((connection, self.clock() + self._keepalive))
 
     @property
     def idle(self) -> int:
@@ -164,11 +183,11 @@ class PooledTransport(httpx.AsyncBaseTransport):
     async def close_idle(self) -> None:
         """Close every idle connection."""
         while self._idle:
-            await _drop(self._idle.pop()[0])
+            await drop(self._idle.pop()[0])
 
     async def aclose(self) -> None:
         """Close every idle connection, and from now on each that comes back."""
-        self._closed = True
+        self.closed = True
         await self.close_idle()
 
     def forget(self) -> None:
@@ -182,7 +201,7 @@ class _Body(httpx.AsyncByteStream):
     def __init__(
         self,
         response: httpcore.Response,
-        connection: httpcore.AsyncHTTPConnection,
+        connection: PooledConnection,
         pool: PooledTransport,
     ) -> None:
         self._response = response
@@ -194,12 +213,12 @@ class _Body(httpx.AsyncByteStream):
             async for chunk in self._response.aiter_stream():
                 yield chunk
         except httpcore_errors as error:
-            raise _as_httpx_error(error) from error
+            raise as_httpx_error(error) from error
 
     async def aclose(self) -> None:
         with anyio.CancelScope(shield=True):
             await self._response.aclose()
-            await self._pool._give_back(self._connection)  # noqa: SLF001  # its own pool
+            await self._pool.give_back(self._connection)
 
 
 class Content(httpx.AsyncByteStream):
@@ -229,53 +248,18 @@ class _Once(AsyncIterator[bytes]):
         return content
 
 
-class _Network(httpcore.AsyncNetworkBackend):
-    """Opens connections as httpcore does, but closes one whose TLS handshake is cancelled.
-
-    httpcore closes it on an ``Exception`` only, which a cancellation is not.
-    """
-
-    async def connect_tcp(self, *args: Any, **options: Any) -> httpcore.AsyncNetworkStream:
-        on_trio = sniffio.current_async_library() == "trio"
-        # Each is a class without methods where its library is not installed.
-        backend: Any = httpcore.TrioBackend() if on_trio else httpcore.AnyIOBackend()
-        return _Stream(await backend.connect_tcp(*args, **options))
-
-
-class _Stream(httpcore.AsyncNetworkStream):
-    """A connection before its TLS handshake, if it has one."""
-
-    def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
-        self._stream = stream
-        self.read = stream.read  # type: ignore[method-assign]  # as it is, without a frame more
-        self.write = stream.write  # type: ignore[method-assign]  # likewise
-        self.aclose = stream.aclose  # type: ignore[method-assign]  # likewise
-        self.get_extra_info = stream.get_extra_info  # type: ignore[method-assign]  # likewise
-
-    async def start_tls(self, *args: Any, **options: Any) -> httpcore.AsyncNetworkStream:
-        try:
-            return await self._stream.start_tls(*args, **options)
-        except BaseException:
-            with anyio.move_on_after(CLOSE_SECONDS, shield=True), suppress(Exception):
-                await self._stream.aclose()
-            raise
-
-
-def _holds_more(connection: httpcore.AsyncHTTPConnection) -> bool:
+def _holds_more(connection: PooledConnection) -> bool:
     """Tell whether more was read than an answer: bytes that nobody asked for, or the end.
 
     Bytes would be taken for the answer to the next request; behind the end there is none. Over
     TLS the end may be said while the socket stays open, and looks idle. Only h11's own buffer and
-    that of TLS know of either; where they cannot be looked into, it counts as holding more.
+    that of the stream know of either; where they cannot be looked into, it counts as holding more.
     """
     try:
         http11: Any = connection._connection  # noqa: SLF001  # no public way to see it
         stream = http11._network_stream  # noqa: SLF001  # likewise
-        tls = stream.get_extra_info("ssl_object")
-        return bool(
-            any(http11._h11_state.trailing_data)  # noqa: SLF001  # likewise
-            or (tls is not None and holds_a_record(stream._stream, tls))  # noqa: SLF001  # likewise
-        )
+        trailing = http11._h11_state.trailing_data  # noqa: SLF001  # likewise
+        return any(trailing) or bool(stream.holds_more())
     except AttributeError:
         return True
 
@@ -288,7 +272,7 @@ def with_key(target: bytes, content: bytes, secret: Secret, place: KeyPlace) -> 
     return target + (b"&" if b"?" in target else b"?") + str(query).encode(), content
 
 
-async def _drop(connection: httpcore.AsyncHTTPConnection) -> None:
+async def drop(connection: PooledConnection) -> None:
     """Close a connection, come what may: it is never used again."""
     with anyio.move_on_after(CLOSE_SECONDS, shield=True):
         with suppress(Exception):  # a connection that cannot be closed is gone too
@@ -303,7 +287,7 @@ httpcore_errors: Final = (
 )
 
 
-def _as_httpx_error(error: BaseException) -> httpx.TransportError:
+def as_httpx_error(error: BaseException) -> httpx.TransportError:
     """Return httpx's error of the same name; both trees are alike."""
     kind: type[httpx.TransportError] = getattr(httpx, type(error).__name__, httpx.TransportError)
     return kind(str(error))

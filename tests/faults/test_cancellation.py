@@ -17,10 +17,10 @@ from faults.conftest import OpenClient, over
 from faults.plays import hang
 from faults.scene import Outcomes
 from faults.server import Connection, RawServer, behave
+from faults.steps import told_of_steps
 from faults.transports import OURS, TRACED
 
 from multiwhats_async import ButtonMessage, Certainty
-from multiwhats_async._evidence import Evidence
 
 pytestmark = pytest.mark.anyio
 
@@ -239,20 +239,16 @@ async def test_at_every_event(
     start_server: Callable[..., RawServer],
     open_client: OpenClient,
     certificates: Certificates,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Cancelled within each step that httpcore tells of: the outcome is what the server saw."""
-    record = Evidence.record
     events: list[str] = []
     at: list[Callable[[], None]] = []
 
-    def told(evidence: Evidence, name: str, info: Any) -> None:
-        record(evidence, name, info)
-        events.append(name)
+    def told(event: str) -> None:
+        events.append(event)
         if at and len(events) == step:
             at[0]()
 
-    monkeypatch.setattr(Evidence, "record", told)
     outcomes = Outcomes()
     server = start_server(tls=certificates.servers[tls] if tls else None)
     step, steps = 0, 1
@@ -261,7 +257,7 @@ async def test_at_every_event(
             if kept:
                 await client.deliver(PROBE)
             events.clear()
-            with anyio.CancelScope() as scope:
+            with anyio.CancelScope() as scope, told_of_steps(told):
                 at[:] = [scope.cancel] if step else []
                 await client.deliver(ButtonMessage(MESSAGE.to, f"step {step}", ["Yes"]))
             at.clear()

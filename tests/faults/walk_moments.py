@@ -1,7 +1,8 @@
 """The moments of an attempt at which a random walk may cancel its caller, on every transport.
 
-httpcore tells of its steps by itself. The direct transport tells only when it begins to write: its
-other steps are told from outside, under the names that httpcore's have.
+httpcore tells of its steps by itself, where it is asked. Our own transports tell only when they
+begin to write: the other steps of the direct one are told from outside, under the names that
+httpcore's have.
 """
 
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from contextvars import ContextVar
 from typing import Any
 from unittest import mock
 
+from faults.steps import told_of_steps
 from faults.walk_plan import Plan
 
 from multiwhats_async._evidence import Evidence
@@ -56,41 +58,33 @@ class WatchedAnswer:
         return complete
 
 
-def _recorded(evidence: Evidence, name: str, info: Any, *, record: Callable[..., None]) -> None:
-    cut, event = CURRENT.get(), name.partition(".")[2]
-    if cut is not None and cut.plan.early:
-        cut.at(event)
-    record(evidence, name, info)
+def _after(event: str) -> None:
+    cut = CURRENT.get()
     if cut is not None:
+        cut.at(event)
+
+
+def _before(event: str) -> None:
+    cut = CURRENT.get()
+    if cut is not None and cut.plan.early:
         cut.at(event)
 
 
 @contextmanager
 def watched() -> Iterator[None]:
     """Tell each call's cut of what its attempts go through."""
-    record, begin, opened, carry = (
-        Evidence.record,
-        Evidence.begin_writing,
-        Origin._open,
-        Origin.carry,
-    )
+    begin, opened, carry = Evidence.begin_writing, Origin._open, Origin.carry
 
     def begins(evidence: Evidence) -> None:
-        cut = CURRENT.get()
-        if cut is not None and cut.plan.early:
-            cut.at("send_request_headers.started")
+        _before("send_request_headers.started")
         begin(evidence)
-        if cut is not None:
-            cut.at("send_request_headers.started")
-            cut.at("send_request_body.started")
+        _after("send_request_headers.started")
+        _after("send_request_body.started")
 
     async def opening(origin: Origin, *arguments: Any) -> Any:
-        cut = CURRENT.get()
-        if cut is not None:
-            cut.at("connect_tcp.started")
+        _after("connect_tcp.started")
         connection = await opened(origin, *arguments)
-        if cut is not None:
-            cut.at("connect_tcp.complete")
+        _after("connect_tcp.complete")
         return connection
 
     async def carried(origin: Origin, request: Any, answer: Any, **options: Any) -> None:
@@ -98,12 +92,9 @@ def watched() -> Iterator[None]:
         watch = answer if cut is None else WatchedAnswer(answer, cut)
         await carry(origin, request, watch, **options)  # type: ignore[arg-type]  # it is alike
 
-    def recorded(evidence: Evidence, name: str, info: Any) -> None:
-        _recorded(evidence, name, info, record=record)
-
     with ExitStack() as stack:
+        stack.enter_context(told_of_steps(_after, _before))
         for owner, name, watch in (
-            (Evidence, "record", recorded),
             (Evidence, "begin_writing", begins),
             (Origin, "_open", opening),
             (Origin, "carry", carried),
