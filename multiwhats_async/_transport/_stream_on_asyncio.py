@@ -7,6 +7,7 @@ write. Here who waits is woken, and nobody else.
 import asyncio
 import ssl
 from collections import deque
+from collections.abc import Callable
 from typing import Any, cast
 
 import anyio
@@ -14,7 +15,7 @@ import anyio.lowlevel
 import httpcore
 
 from ._dialling import dial
-from ._port import is_readable
+from ._port import readable
 
 
 class AsyncioStream(asyncio.Protocol):
@@ -23,7 +24,7 @@ class AsyncioStream(asyncio.Protocol):
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._transport: asyncio.Transport
-        self._fileno = -1
+        self._has_more: Callable[[], bool]
         self._came: deque[bytes] = deque()
         self._stopped = False
         self._full = False
@@ -38,7 +39,7 @@ class AsyncioStream(asyncio.Protocol):
         """Take the transport; it tells as soon as it cannot hand on all at once."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's are no instances of it
         self._transport.set_write_buffer_limits(high=1, low=0)
-        self._fileno = self._transport.get_extra_info("socket").fileno()
+        self._has_more = readable(self._transport.get_extra_info("socket").fileno())
 
     def data_received(self, data: bytes) -> None:
         """Keep bytes; where nobody waits for them, no more than these."""
@@ -96,7 +97,7 @@ class AsyncioStream(asyncio.Protocol):
     @property
     def is_readable(self) -> bool:
         """Whether something is to be read, be it the end."""
-        return self.holds_more or is_readable(self._fileno)
+        return self.holds_more or self._has_more()
 
     async def send(self, data: bytes) -> None:
         """Write bytes, all of them.
