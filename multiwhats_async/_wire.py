@@ -4,8 +4,6 @@ Pure functions of bytes, status and headers. The request, and the record that an
 documented by the vendor. What its errors look like is not: that part is assumed, and marked.
 """
 
-import codecs
-import json
 import re
 import zlib
 from http import HTTPStatus
@@ -17,6 +15,7 @@ import attrs
 from ._certainty import Certainty
 from ._converter import receipt_reader
 from ._evidence import Answer, Silence
+from ._json import load_json
 from ._secret import mask_number
 from .errors import (
     AuthenticationError,
@@ -42,8 +41,6 @@ MAX_DETAIL: Final = 300
 
 _read_receipt: Final = receipt_reader()
 _RECIPIENT: Final = re.compile(rb'"to":"(\d+)"')
-_decoder: Final = json.JSONDecoder(parse_constant=lambda _: None)
-_JSON_SPACE: Final = " \t\n\r"
 _quote: Final = encode_basestring
 """Writes a text as JSON, as the standard library's encoder does with ``ensure_ascii=False``."""
 
@@ -185,25 +182,6 @@ def _answer_error(
         cause=answer.failure.cause if answer.failure else None,
         retry_after=retry_after,
     )
-
-
-def load_json(body: bytes) -> Any:
-    """Read JSON from a server that cannot be trusted to write it well.
-
-    A byte order mark is passed over, NaN and Infinity are None, of a duplicate key the last
-    counts.
-
-    Raises:
-        ValueError: It is no JSON, or nested or long beyond reason.
-    """
-    try:
-        text = body.removeprefix(codecs.BOM_UTF8).decode().strip(_JSON_SPACE)
-        value, end = _decoder.raw_decode(text)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
-    if end != len(text):
-        raise json.JSONDecodeError("Extra data", text, end)
-    return value
 
 
 _RECORD_MARKS: Final = frozenset(

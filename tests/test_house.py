@@ -156,7 +156,7 @@ def test_the_public_names_import_nothing_optional() -> None:
         "print(*sorted(n for n in sys.modules if '.' not in n))"
     ).split()
     assert "httpx" in loaded
-    optional = {"click", "rich", "starlette", "uvicorn", "trio", "httptools", "openpyxl"}
+    optional = {"click", "rich", "starlette", "uvicorn", "trio", "httptools", "msgspec", "openpyxl"}
     optional |= {"psycopg", "coredis", "pgqueuer", "streaq", "prometheus_client", "opentelemetry"}
     optional |= {"aiohttp", "fastapi", "litestar", "pytest"}
     # httpcore imports trio where it is installed; nothing of ours does.

@@ -25,6 +25,7 @@ from test_transport import KEY, body_for, pool_of
 from multiwhats_async import AsyncMultiWhats, Certainty, Timeouts
 from multiwhats_async._secret import Secret
 from multiwhats_async._transport import _pooled, _turn
+from multiwhats_async._transport._flight import InFlight
 from multiwhats_async._transport._pool import PooledTransport
 from multiwhats_async._transport._pooled import KeyedRequests, PooledExchange
 from multiwhats_async._transport._stream_on_asyncio import connect
@@ -336,9 +337,31 @@ class TestOnAsyncio:
 
 def test_a_turn_holds_the_head() -> None:
     """The head waits for the body; what comes after them goes at once."""
-    nothing: Any = None
-    turn = Turn(nothing, nothing, timeouts=PATIENT, end=0.0, clock=lambda: 0.0)
+    scope: Any = SimpleNamespace(deadline=0.0)
+    turn = Turn(InFlight(), scope, timeouts=PATIENT, end=0.0, clock=lambda: 0.0)
     assert turn.hold(b"head") is None
     assert turn.hold(b"body") == b"headbody"
     assert turn.hold(b"") == b""
     assert turn.hold(b"more") == b"more"
+
+
+@pytest.mark.parametrize(
+    ("end", "later", "deadline", "slow"),
+    [
+        (100.0, 0.05, 8.0, "ReadTimeout"),  # at once, as mostly: the first timer will do
+        (100.0, 1.0, 9.0, "ReadTimeout"),
+        (8.5, 0.05, 8.0, "ReadTimeout"),
+        (8.5, 1.0, 8.5, None),  # the attempt ends before the server is too slow
+        (5.0, 1.0, 5.0, None),
+    ],
+)
+def test_how_long_a_server_has(end: float, later: float, deadline: float, slow: str | None) -> None:
+    """Its timeout counts from the reading, but for a hundredth; the attempt's end is never passed."""
+    now = 0.0
+    scope: Any = SimpleNamespace(deadline=end)
+    turn = Turn(InFlight(), scope, timeouts=PATIENT, end=end, clock=lambda: now)
+    now = later
+    turn.begin_reading()
+    assert (scope.deadline, turn.slow) == (deadline, slow)
+    turn.begin_connecting()
+    assert (scope.deadline, turn.slow) == (end, None)

@@ -33,7 +33,6 @@ from multiwhats_async._wire import (
     add_key,
     decode_body,
     encode_request,
-    load_json,
     may_belong,
     read_result,
 )
@@ -509,22 +508,3 @@ def test_of_many_shapes_some_are_remembered() -> None:
         receipt = whole(RESPONSE | dict(zip(names, told, strict=True)), None)
         assert receipt.sent_count in (1, None)
     assert len(whole._shapes) == MOST_SHAPES
-
-
-@pytest.mark.parametrize("around", [(" ", ""), ("\r\n", "\t"), ("\ufeff", "\n")])
-def test_json_may_have_space_around_it(around: tuple[str, str]) -> None:
-    """PHP writes what stands outside of its marks; that is no reason to doubt the record."""
-    assert load_json(f'{around[0]}{{"id":1}}{around[1]}'.encode()) == {"id": 1}
-
-
-@pytest.mark.parametrize("behind", ["x", "X", " x", "{}", "\x0b", "\u00a0"])
-def test_json_with_anything_else_behind_it_is_none(behind: str) -> None:
-    """Half of two answers is not taken for one."""
-    with pytest.raises(ValueError, match="Extra data"):
-        load_json(f'{{"id":1}}{behind}'.encode())
-
-
-def test_json_errors_are_value_errors_only() -> None:
-    """Depth is a ValueError too, so nobody forgets the RecursionError."""
-    with pytest.raises(ValueError, match="too deeply"):
-        load_json(b"[" * 100_000)

@@ -8,8 +8,8 @@ from typing import Final
 import httpx
 
 from .._evidence import Failure
+from .._json import load_json
 from .._secret import Secret
-from .._wire import load_json
 
 _BEFORE_WRITING: Final = (
     httpx.ConnectError,

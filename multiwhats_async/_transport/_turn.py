@@ -24,6 +24,9 @@ CLOSE_SECONDS: Final = 1.0
 _AT_ONCE: Final = 4096
 """Bytes that any connection takes at once after it was answered: no timer is set for them."""
 
+_TOO_EARLY: Final = 0.01
+"""The share of a timeout by which it may end sooner: for less no timer is set anew."""
+
 _BROKEN: Final = frozenset(("BrokenResourceError", "ClosedResourceError"))
 """What trio, and anyio too, calls a connection that is gone; neither knows the other's class."""
 
@@ -33,7 +36,7 @@ class Turn:
 
     Args:
         flight: The attempt.
-        scope: Ends it.
+        scope: Ends it; its deadline is set here.
         timeouts: How long each of its parts may take.
         end: When all of it ends, in the seconds of the clock.
         clock: Tells the seconds of the event loop.
@@ -57,10 +60,13 @@ class Turn:
         self._clock = clock
         self._head: bytes | None = None
         self.slow: str | None = None
+        # Of the first read, which mostly begins at once: a timer that is set anew is dear.
+        self.begin_reading()
 
     def begin_connecting(self) -> None:
         """Note that there is a network below: what it is not told of has not happened."""
         self._flight.evidence.note_network()
+        self.slow, self._scope.deadline = None, self._end  # httpcore keeps the time of this
 
     def hold(self, data: bytes) -> bytes | None:
         """Keep the head back; return what goes to the network now, or None.
@@ -91,8 +97,10 @@ class Turn:
     def _limit(self, seconds: float, cause: str) -> None:
         """End the attempt after so long, if it does not end before."""
         limit = self._clock() + seconds
-        self.slow = cause if limit < self._end else None
-        self._scope.deadline = min(limit, self._end)
+        slow = cause if limit < self._end else None
+        deadline = min(limit, self._end)
+        if slow != self.slow or deadline - self._scope.deadline > seconds * _TOO_EARLY:
+            self.slow, self._scope.deadline = slow, deadline
 
 
 class Stream(httpcore.AsyncNetworkStream):
