@@ -356,7 +356,7 @@ def test_a_turn_holds_the_head() -> None:
     ],
 )
 def test_how_long_a_server_has(end: float, later: float, deadline: float, slow: str | None) -> None:
-    """Its timeout counts from the reading, but for a hundredth; the attempt's end is never passed."""
+    """Its timeout counts from the reading, but for a hundredth; never past the attempt's end."""
     now = 0.0
     scope: Any = SimpleNamespace(deadline=end)
     turn = Turn(InFlight(), scope, timeouts=PATIENT, end=end, clock=lambda: now)
