@@ -56,7 +56,8 @@ def size_of(scenario: Scenario) -> int:
     """Return how many messages a block has."""
     if scenario.latency:
         return min(4 * BLOCK, SHORT_BLOCK * scenario.concurrency)
-    return BLOCK if scenario.concurrency < BLOCK else 2 * BLOCK
+    # A worker that begins costs as much as a message or two: each has some.
+    return BLOCK if scenario.concurrency < BLOCK else 4 * BLOCK
 
 
 async def measure(
