@@ -377,16 +377,14 @@ class BulkRun:
         finally:
             self._sending -= 1
             self._wake()
-            if item.claim is not None:
-                await self._settle(item.claim, item, outcomes)
+            if item.claim is not None and outcomes:
+                await self._settle(item.claim, item, outcomes[0])
         return outcomes[0]
 
-    async def _settle(self, claim: Claim, item: Item, outcomes: list[Outcome]) -> None:
+    async def _settle(self, claim: Claim, item: Item, outcome: Outcome) -> None:
         """Put the outcome on record, before anybody is told of it."""
-        if not outcomes:
-            return
         try:
-            await claim.settle(outcomes[0])
+            await claim.settle(outcome)
         except ClaimLostError as error:
             logger.warning("The outcome of %s came too late: %s", _told(item), error)
         except LedgerError as error:

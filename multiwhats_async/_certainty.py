@@ -21,8 +21,9 @@ class Certainty(Enum):
     SKIPPED = "skipped"
     """Not tried: the same key already has its outcome."""
 
-    # Each is one object: its place tells it apart, without Python's call for the hash of its name.
-    __hash__ = object.__hash__
-
     def __str__(self) -> str:
         return self.value
+
+
+# Each is one object: its place tells it apart, without Python's call for the hash of its name.
+Certainty.__hash__ = object.__hash__  # type: ignore[method-assign]  # it does the same

@@ -1,5 +1,6 @@
 """The direct transport: its connections, its deadlines, and what it is refused with."""
 
+import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import suppress
@@ -19,6 +20,7 @@ from multiwhats_async._transport import _direct, _on_trio
 from multiwhats_async._transport._direct import Origin
 from multiwhats_async._transport._direct_transport import DirectTransport
 from multiwhats_async._transport._on_asyncio import AsyncioNetwork
+from multiwhats_async._transport._on_trio import PlainStream
 from multiwhats_async._transport._with_h11 import H11Answer
 
 pytestmark = pytest.mark.anyio
@@ -334,6 +336,37 @@ class TestMoments:
         (result,) = results
         assert (result.status, result.body) == (200, None)
         assert result.failure.cause == "Cancelled"
+
+    async def test_given_up_while_it_carries_nothing(self, server: RawServer) -> None:
+        """A connection then has nothing to end, and carries the next message."""
+        async with AsyncMultiWhats(KEY, base_url=server.url, **OPTIONS) as client:
+            await client.deliver(MESSAGE)
+            transport: Any = client._lifetime._pool
+            ((connection, _),) = transport.origin._idle
+            connection.cancel()
+            outcome = await client.deliver(MESSAGE)
+        assert outcome.certainty is Certainty.ACCEPTED
+        assert (server.posts, server.connections) == (2, 1)
+
+    @pytest.mark.parametrize("anyio_backend", ["trio"])
+    async def test_trios_plain_socket_waits_for_room(self, anyio_backend: str) -> None:
+        """What the socket does not take at once goes out when there is room, in order."""
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            ours.setblocking(False)
+            theirs.setblocking(False)
+            stream = PlainStream(ours)
+            text = bytes(range(256)) * 40_000
+            rest = stream.send_at_once(text)
+            assert 0 < len(rest) < len(text)
+            assert stream.send_at_once(rest) == rest  # it is full: nothing of it
+            came = bytearray()
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(stream.send_all, rest)
+                while len(came) < len(text):
+                    await anyio.wait_readable(theirs)
+                    came += theirs.recv(100_000)
+            assert bytes(came) == text
 
 
 @pytest.mark.parametrize("anyio_backend", [("asyncio", {"use_uvloop": True})], ids=["uvloop"])

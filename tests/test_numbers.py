@@ -1,7 +1,9 @@
 """Phone numbers: normalised to digits, or refused with the way out."""
 
+import re
+
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from multiwhats_async._numbers import (
@@ -100,9 +102,7 @@ def test_a_refusal_never_holds_the_whole_number(digits: str) -> None:
     assert digits[:MIN_DIGITS] not in str(caught.value)
 
 
-MARKS = st.text(alphabet=" -./()\u00a0\u200b\u202a\u202c\ufeff\u2011", max_size=3).filter(
-    lambda marks: "(" not in marks or ")" not in marks  # (0) is refused by design
-)
+MARKS = st.text(alphabet=" -./()\u00a0\u200b\u202a\u202c\ufeff\u2011", max_size=3)
 SCRIPTS = ["0123456789", "٠١٢٣٤٥٦٧٨٩", "۰۱۲۳۴۵۶۷۸۹", "०१२३४५६७८९", "０１２３４５６７８９"]  # digits
 
 
@@ -113,4 +113,6 @@ def test_every_notation_of_a_number_is_the_same_number(data: st.DataObject, digi
     text = data.draw(st.sampled_from(["", "+", script[0] * 2]))
     for digit in digits:
         text += data.draw(MARKS) + script[int(digit)]
-    assert normalise_number(text + data.draw(MARKS)) == digits
+    text += data.draw(MARKS)
+    assume(not re.search(r"\(\s*0\s*\)", text))  # (0) is refused by design
+    assert normalise_number(text) == digits

@@ -66,7 +66,7 @@ class TrioConnection:
         self._sock = sock
         self._stream = stream
         self._has_more = readable(sock.fileno())
-        self._scope: trio.CancelScope | None = None
+        self._scope = trio.CancelScope()  # of what it carries now, or carried last
         self._is_given_up = False
 
     def is_usable(self) -> bool:
@@ -92,7 +92,7 @@ class TrioConnection:
         limit = trio.current_time() + (timeouts.write if rest else timeouts.read)
         # Each change of its deadline costs as much as a layer: mostly it has one for all.
         with trio.CancelScope(deadline=min(end, limit)) as scope:
-            self._scope = scope
+            self._scope, self._is_given_up = scope, False
             if rest:
                 slow = httpx.WriteTimeout("the server does not take the request")
                 try:
@@ -119,9 +119,8 @@ class TrioConnection:
 
     def cancel(self) -> None:
         """End the attempt that it carries, if it carries one."""
-        if self._scope is not None:
-            self._is_given_up = True
-            self._scope.cancel()
+        self._is_given_up = True
+        self._scope.cancel()
 
     def close(self) -> None:
         """Drop it at once, without a word to the server."""

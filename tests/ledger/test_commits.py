@@ -17,6 +17,7 @@ from vendor import Vendor, message, messages
 
 from multiwhats_async import (
     Certainty,
+    ClaimLostError,
     ConfigurationError,
     LedgerError,
     MemoryLedger,
@@ -62,6 +63,32 @@ async def test_all_that_wait_share_a_commit(ledger: SQLiteLedger) -> None:
     db.set_trace_callback(None)
     assert 1 <= len(commits) <= 3
     assert (await ledger.summary("spring")).in_flight == MANY
+
+
+async def test_of_many_in_one_statement_one_that_is_lost_concerns_nobody_else(
+    ledger: SQLiteLedger,
+) -> None:
+    """The others are on record, each once; the one is told, with its number masked."""
+    taken = await claims(ledger)
+    db = ledger._database._connection
+    db.execute("UPDATE message SET attempts = 7 WHERE id = ?", [taken[3]._row])
+    lost: list[ClaimLostError] = []
+
+    async def intend(claim: Any) -> None:
+        try:
+            await claim.intend()
+        except ClaimLostError as error:
+            lost.append(error)
+
+    async with anyio.create_task_group() as tasks:
+        for claim in taken:
+            tasks.start_soon(intend, claim)
+    assert len(lost) == 1
+    assert "was changed in the ledger" in str(lost[0])
+    assert taken[3].message.to not in str(lost[0])
+    assert (await ledger.summary("spring")).in_flight == MANY - 1
+    attempts = [row[0] for row in db.execute("SELECT attempts FROM message ORDER BY id")]
+    assert attempts == [7 if number == 3 else 1 for number in range(MANY)]
 
 
 async def test_work_is_done_in_a_thread_of_its_own(ledger: SQLiteLedger) -> None:
