@@ -5,7 +5,7 @@ import gc
 import os
 import sqlite3
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from copy import copy
 from pathlib import Path
 from typing import Any
@@ -65,6 +65,27 @@ async def test_all_that_wait_share_a_commit(ledger: SQLiteLedger) -> None:
     assert (await ledger.summary("spring")).in_flight == MANY
 
 
+async def in_one_commit(
+    ledger: SQLiteLedger, act: Callable[[Any], Awaitable[None]], taken: Iterable[StoredClaim]
+) -> None:
+    """Let all act while the thread is held, so that one commit takes them all along."""
+    commits = ledger._commits
+    assert commits is not None
+    entered, released = anyio.Event(), threading.Event()
+
+    def hold(_: object) -> None:
+        commits._soon(entered.set)
+        released.wait()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(commits.do, hold)
+        await entered.wait()
+        for claim in taken:
+            tasks.start_soon(act, claim)
+        await anyio.wait_all_tasks_blocked()
+        released.set()
+
+
 async def test_of_many_in_one_statement_one_that_is_lost_concerns_nobody_else(
     ledger: SQLiteLedger,
 ) -> None:
@@ -80,9 +101,7 @@ async def test_of_many_in_one_statement_one_that_is_lost_concerns_nobody_else(
         except ClaimLostError as error:
             lost.append(error)
 
-    async with anyio.create_task_group() as tasks:
-        for claim in taken:
-            tasks.start_soon(intend, claim)
+    await in_one_commit(ledger, intend, taken)
     assert len(lost) == 1
     assert "was changed in the ledger" in str(lost[0])
     assert taken[3].message.to not in str(lost[0])
@@ -142,9 +161,7 @@ async def test_a_commit_that_fails_fails_all_who_wait_for_it(ledger: SQLiteLedge
         except LedgerError as error:
             errors.append(error)
 
-    async with anyio.create_task_group() as tasks:
-        for claim in taken:
-            tasks.start_soon(intend, claim)
+    await in_one_commit(ledger, intend, taken)
     assert len(errors) == MANY
     assert len({id(error) for error in errors}) == MANY
     assert all("the disk refuses" in str(error) for error in errors)
