@@ -353,11 +353,34 @@ def test_heads_that_are_not_remembered(raw: bytes, new_answer: NewAnswer) -> Non
 
 
 def test_a_head_in_pieces_is_not_remembered(new_answer: NewAnswer) -> None:
-    """Where it ends is then not told by the first bytes alone."""
+    """Wherever it is cut: where it ends is then not told by the first bytes alone."""
+    raw = answer(200, BODY)
+    for cut in range(1, len(raw)):
+        known: KnownHeads = {}
+        assert read(new_answer(known), [raw[:cut], raw[cut:]]) == (200, BODY, True, True)
+        assert known == {}
+
+
+def test_a_known_head_behind_another_is_no_first_one(new_answer: NewAnswer) -> None:
+    """After an interim answer the connection is not kept, however well the next head is known."""
     known: KnownHeads = {}
     raw = answer(200, BODY)
-    assert read(new_answer(known), [raw[:-1], raw[-1:]]) == (200, BODY, True, True)
-    assert known == {}
+    assert read(new_answer(known), [raw])[3]
+    assert read(new_answer(known), [head(103), raw]) == (200, BODY, True, False)
+
+
+def test_how_many_heads_and_how_long() -> None:
+    """Some dozens of a few thousand bytes: what a server says varies by a time and a length."""
+    assert (MOST_KNOWN, LONGEST_KNOWN) == (64, 4096)
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_the_longest_head_that_is_remembered(more: int, new_answer: NewAnswer) -> None:
+    """Up to its bound, and with one byte more no longer."""
+    known: KnownHeads = {}
+    filled = len(answer(200, BODY, [("X", "")])) - len(BODY)
+    assert new_answer(known).feed(answer(200, BODY, [("X", "x" * (LONGEST_KNOWN - filled + more))]))
+    assert len(known) == 1 - more
 
 
 def test_heads_that_are_new_each_time_fill_no_memory(new_answer: NewAnswer) -> None:

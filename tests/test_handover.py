@@ -115,8 +115,9 @@ async def test_asyncios_own_cancellation_loses_no_item(anyio_backend: str) -> No
 
 async def test_a_reader_that_is_cancelled_has_what_is_there() -> None:
     """It ends where it would wait; what comes later is the next reader's."""
-    handover = Handover[int](3)
+    handover = Handover[int](1)
     assert handover.put_at_once(1)
+    assert handover.put_at_once(2) is False  # there is no room
     taken = []
     with anyio.CancelScope() as scope:
         scope.cancel()

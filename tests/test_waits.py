@@ -41,6 +41,7 @@ async def test_whatever_waits_ends_now_and_from_now_on() -> None:
     await wait()
     assert [moment - began for moment in ended] == pytest.approx([1, 1, 1])
     assert waits.over
+    assert not waits._scopes  # nothing is kept of what has ended
 
 
 async def test_what_does_not_wait_goes_on() -> None:
