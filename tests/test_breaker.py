@@ -300,3 +300,13 @@ async def test_a_stop_does_not_keep_a_hold_from_the_others() -> None:
         scope.cancel()
         await gate.postpone("a", 7.0, now=0.0)
     assert held == [7.0]
+
+
+def test_what_leaves_the_window_within_a_second_does_not_count() -> None:
+    """The window ends where it ends, and not with the second in which it does."""
+    breaker = told(breaker_of(least=4, share=0.5, window=10), "---", now=0.5)
+    told(breaker, "+", now=10.0)
+    told(breaker, "-", now=10.5)
+    assert breaker.open_until is None
+    told(breaker, "--", now=10.5)
+    assert breaker.open_until is not None
