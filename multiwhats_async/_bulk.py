@@ -345,9 +345,10 @@ class BulkRun:
                 await self._intake.admit(item)
             except LedgerError as error:
                 self._fail(error)  # whether it is to be sent cannot be told: none is
+        limit = self._options.max_credits
         if item.is_skipped:
             outcome = item.skipped()
-        elif self._sends and (self._options.max_credits is None or await self._may_cost()):
+        elif self._sends and (limit is None or await self._may_cost(limit)):
             return await self._deliver(item)
         else:
             outcome = self._not_tried(item)
@@ -408,10 +409,9 @@ class BulkRun:
         if stop is not None:
             self._stop(stop, reads_on=True)
 
-    async def _may_cost(self) -> bool:
+    async def _may_cost(self, limit: float) -> bool:
         """Wait until one more message cannot take the cost above the limit; tell whether it may."""
-        limit = self._options.max_credits
-        while limit is not None and self._sends:
+        while self._sends:
             # An unknown message may have cost its credit, one under way may come to cost it.
             if self._tally.worst_cost(self._sending + 1) <= limit:
                 break

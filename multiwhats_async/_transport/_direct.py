@@ -20,7 +20,7 @@ from .._secret import Secret
 from .._wire import decode_body, may_belong
 from ..options import KeyPlace, Timeouts
 from ._answer import IncomingAnswer, KnownHeads
-from ._flight import InFlight, ended
+from ._flight import InFlight, ended, unbegun
 from ._pool import DEFAULT_PORTS, with_key
 from ._port import AbandonedError, Connection, Network, OutOfTimeError, Request
 from ._told import described, masked
@@ -200,11 +200,8 @@ class DirectExchange:
         failure: Failure | None = None
         plain = b""
         try:
-            if flight.abandoned:
-                failure = Failure(cause="Cancelled", text="", before_writing=True)
-            elif self._origin.closed:
-                failure = Failure(cause="Closed", text="the client", before_writing=True)
-            else:
+            failure = unbegun(flight, closed=self._origin.closed)
+            if failure is None:
                 request = _KeyedRequest(self._head, body)
                 await self._origin.carry(request, answer, flight=flight, timeouts=timeouts)
                 plain = self._plain(answer)

@@ -17,7 +17,7 @@ from .._version import __version__
 from .._wire import decode_body, may_belong
 from ..options import KeyPlace, Timeouts
 from ._collected import Collected, check_size, read_capped
-from ._flight import InFlight, ended
+from ._flight import InFlight, ended, unbegun
 from ._pool import Content, with_key
 from ._told import described, masked
 
@@ -100,11 +100,8 @@ class HttpxExchange:
         with anyio.CancelScope(shield=True, deadline=deadline) as scope:
             flight.begin(scope)
             try:
-                if flight.abandoned:
-                    failure = Failure(cause="Cancelled", text="", before_writing=True)
-                elif self._http.is_closed:
-                    failure = Failure(cause="Closed", text="the client", before_writing=True)
-                else:
+                failure = unbegun(flight, closed=self._http.is_closed)
+                if failure is None:
                     await self._round_trip(body, timeouts, flight.evidence, collected)
             except Exception as error:  # noqa: BLE001  # classified by evidence, not by type
                 failure = described(error, self._key, self._url.netloc.decode())

@@ -61,6 +61,18 @@ class InFlight:
             self._ground.cancel()
 
 
+def unbegun(flight: InFlight, *, closed: bool) -> Failure | None:
+    """Say why an attempt is not begun at all, or None where it may be.
+
+    Args:
+        flight: The attempt.
+        closed: Whether its client is closed.
+    """
+    if flight.abandoned:
+        return Failure(cause="Cancelled", text="", before_writing=True)
+    return Failure(cause="Closed", text="the client", before_writing=True) if closed else None
+
+
 def ended(timeouts: Timeouts, *, by_deadline: bool) -> Failure:
     """Say why an attempt was ended from our side."""
     if by_deadline:

@@ -16,7 +16,7 @@ from .._secret import Secret
 from .._wire import decode_body, may_belong
 from ..options import KeyPlace, Timeouts
 from ._collected import Collected, read_capped
-from ._flight import InFlight, ended
+from ._flight import InFlight, ended, unbegun
 from ._pool import Content, PooledTransport, as_httpx_error, drop, httpcore_errors, with_key
 from ._told import described, masked
 from ._turn import Turn
@@ -79,11 +79,8 @@ class PooledExchange:
         with scope:
             flight.begin(scope)
             try:
-                if flight.abandoned:
-                    failure = Failure(cause="Cancelled", text="", before_writing=True)
-                elif self._pool.closed:
-                    failure = Failure(cause="Closed", text="the client", before_writing=True)
-                else:
+                failure = unbegun(flight, closed=self._pool.closed)
+                if failure is None:
                     await self._round_trip(body, timeouts, turn, collected)
             except Exception as error:  # noqa: BLE001  # classified by evidence, not by type
                 failure = described(error, self._key, self._host)
