@@ -118,6 +118,23 @@ class TestAttempts:
         assert (result.failure.cause, result.certainty) == ("Cancelled", Certainty.NOT_SENT)
         assert server.posts == 0
 
+    async def test_a_head_beyond_the_cap(self, server: RawServer) -> None:
+        """It is refused, also where none of it was missing between two reads, on either way."""
+        server.play = answered(200, None, [("X", "x" * 110_000)])
+        exchange = exchange_with(server)
+        result: Any = await exchange.post(
+            body_for(RECIPIENT), timeouts=PATIENT, flight=exchange.flight()
+        )
+        assert (result.failure.cause, result.certainty) == (
+            "RemoteProtocolError",
+            Certainty.UNKNOWN,
+        )
+        assert exchange._pool.idle == 0
+        async with httpx.AsyncClient(transport=exchange._pool) as through_httpx:
+            with pytest.raises(httpx.RemoteProtocolError, match="too long"):
+                await through_httpx.post(server.url)
+        assert server.posts == 2
+
     async def test_the_key_in_the_body(self, server: RawServer) -> None:
         """It is in what is sent, and in its length."""
         async with AsyncMultiWhats(
@@ -280,7 +297,9 @@ class TestOnAsyncio:
         stream.data_received(b"one")
         assert stream.holds_more
         assert not stream._transport.is_reading()
-        assert await stream.receive(9) == b"one"
+        assert await stream.receive(2) == b"on"
+        assert stream.holds_more
+        assert await stream.receive(9) == b"e"
         asked.set()
         assert await stream.receive(9) == b"two"
         await stream.aclose()

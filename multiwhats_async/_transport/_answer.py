@@ -12,7 +12,7 @@ import httpx
 from .._wire import MAX_BODY
 
 MAX_HEAD: Final = 100 * 1024
-"""Bytes of a head that are read at the most, as httpcore does."""
+"""Bytes of a head that are read at the most, as httpcore does while a head is incomplete."""
 
 END_OF_HEAD: Final = b"\r\n\r\n"
 
@@ -152,6 +152,16 @@ class IncomingAnswer(ABC):
         """
         if self._body_size > MAX_BODY or self._fed > MAX_ANSWER:
             raise ValueError(f"the answer is larger than {MAX_BODY} bytes")
+
+
+def check_head(headers: list[tuple[bytes, bytes]]) -> None:
+    """Refuse a head beyond the cap: h11 counts what is incomplete, and a head may come whole.
+
+    Raises:
+        httpx.RemoteProtocolError: It is longer.
+    """
+    if sum(len(name) + len(value) for name, value in headers) > MAX_HEAD:
+        raise httpx.RemoteProtocolError("the head of the answer is too long")
 
 
 def ended_early(answer: IncomingAnswer, fed: int) -> httpx.RemoteProtocolError:

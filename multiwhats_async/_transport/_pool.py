@@ -19,6 +19,7 @@ import httpx
 from .._secret import Secret
 from .._wire import add_key
 from ..options import KeyPlace
+from ._answer import check_head
 from ._turn import CLOSE_SECONDS, Line
 
 KEY_EXTENSION: Final = "multiwhats.key"
@@ -101,6 +102,7 @@ class PooledTransport(httpx.AsyncBaseTransport):
         connection.line.serve(None)
         try:
             response = await connection.handle_async_request(wire_request)
+            check_head(response.headers)
         except BaseException as error:
             await drop(connection)
             if isinstance(error, httpcore_errors):

@@ -15,6 +15,7 @@ from .._evidence import Answer, Failure, Silence
 from .._secret import Secret
 from .._wire import decode_body, may_belong
 from ..options import KeyPlace, Timeouts
+from ._answer import check_head
 from ._collected import Collected, read_capped
 from ._flight import InFlight, ended, unbegun
 from ._pool import Content, PooledTransport, as_httpx_error, drop, httpcore_errors, with_key
@@ -99,6 +100,7 @@ class PooledExchange:
         connection.line.serve(turn)
         try:
             response = await connection.handle_async_request(self._requests.reveal(body, timeouts))
+            check_head(response.headers)
             collected.status = response.status
             told = _told(response.headers)
             collected.retry_after, collected.date = told.get(_RETRY_AFTER), told.get(_DATE)

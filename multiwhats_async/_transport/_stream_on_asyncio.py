@@ -111,8 +111,10 @@ class AsyncioStream(asyncio.Protocol):
         if self._lost:
             raise httpcore.WriteError(_text(self._error)) from self._error
 
-    async def receive(self, _most: int) -> bytes:
-        """Return what has come next, or nothing at the end.
+    async def receive(self, most: int) -> bytes:
+        """Return what has come next, so many bytes at the most, or nothing at the end.
+
+        The loop reads more at once than httpcore asks for, which limits a head between its reads.
 
         Raises:
             httpcore.ReadError: The connection broke.
@@ -126,7 +128,11 @@ class AsyncioStream(asyncio.Protocol):
                 self._stopped = False
                 self._transport.resume_reading()
             await self._wait()
-        return self._came.popleft()
+        data = self._came.popleft()
+        if len(data) > most:
+            self._came.appendleft(data[most:])
+            return data[:most]
+        return data
 
     async def aclose(self) -> None:
         """Drop it at once; its socket is closed in the loop's next round."""

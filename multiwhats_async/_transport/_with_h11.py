@@ -5,7 +5,7 @@ from typing import Any, Final
 import h11
 import httpx
 
-from ._answer import MAX_HEAD, IncomingAnswer, ended_early
+from ._answer import MAX_HEAD, IncomingAnswer, check_head, ended_early
 
 _ANY_REQUEST: Final = h11.Request(
     method="POST", target="/", headers=[("Host", "x"), ("Content-Length", "0")]
@@ -45,9 +45,7 @@ class H11Answer(IncomingAnswer):
             self._note_body(bytes(event.data))
         elif isinstance(event, h11.Response):
             self.headers = list(event.headers.raw_items())
-            # h11 counts what is incomplete; a head may come whole.
-            if sum(len(name) + len(value) for name, value in self.headers) > MAX_HEAD:
-                raise h11.RemoteProtocolError("the head of the answer is too long")
+            check_head(self.headers)
             if event.http_version not in (b"1.1", b"1.0"):
                 raise h11.RemoteProtocolError("the server speaks another protocol")
             # h11 would heed one of the two; what another has heeded may lie behind the answer.

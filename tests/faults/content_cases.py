@@ -166,8 +166,8 @@ NO_RECORDS: Final = (
 
 HEADS: Final = (
     Case(
-        name="header of 150 KB",
-        play=answered(200, RECORD, [("X-Large", "x" * 150_000)]),
+        name="header of 200 KB",  # httpx refuses it between two reads; see test_pooled.py
+        play=answered(200, RECORD, [("X-Large", "x" * 200_000)]),
         certainty=UNKNOWN,
     ),
     Case(
