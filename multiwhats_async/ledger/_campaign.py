@@ -9,7 +9,7 @@ import attrs
 
 from .._certainty import Certainty
 from .._secret import mask_number
-from ..errors import CampaignHeldError, ClaimLostError, LedgerError, SendError
+from ..errors import CampaignHeldError, LedgerError, SendError
 from ..models import ButtonMessage
 from ..outcomes import Outcome, Summary
 from ._columns import (
@@ -26,6 +26,7 @@ from ._columns import (
 from ._commits import Commits, Joint
 from ._queries import summary_of
 from ._statements import Session
+from ._steps import NOTHING_TOLD, Step
 
 SHOWN: Final = 3
 """Differences that an error shows; the others are counted."""
@@ -191,8 +192,8 @@ class StoredCampaign:
             db.say("RELEASE load")
 
     def _insert(self, db: Session, rows: list[dict[str, Any]]) -> None:
-        db.executemany("load", rows)
-        db.executemany("load_input", rows)
+        db.execute_rows("load", rows)
+        db.execute_rows("load_input", rows)
 
     def _refuse_changes(self, db: Session, rows: list[dict[str, Any]]) -> None:
         told = {"run": self.run, "first": rows[0]["position"]}
@@ -305,53 +306,7 @@ class StoredClaim:
 
     def _writing(self, name: str, told: dict[str, Any]) -> Joint:
         """Return the work that writes one transition."""
-        return Step(name, told, self.message.to)
-
-
-@attrs.frozen
-class Step(Joint):
-    """One message on its way from a state to the next, written together with others.
-
-    Attributes:
-        kind: The statement.
-        told: What it is told, and that for the details of an outcome.
-        recipient: The message's recipient.
-    """
-
-    kind: str
-    told: dict[str, Any] = attrs.field(repr=False)
-    recipient: str = attrs.field(repr=mask_number)
-
-    def do_all(self, db: Session, works: Sequence["Step"]) -> Sequence[LedgerError | None]:
-        """Write many at once; one by one where any of them is not where it was left.
-
-        Each statement on its own would hand Python's lock from this thread to the event loop's
-        and back.
-        """
-        if len(works) > 1:
-            db.say("SAVEPOINT steps")
-            changed = db.executemany(self.kind, [work.told for work in works])
-            if changed == len(works):
-                db.say("RELEASE steps")
-                self._add_details(db, works)
-                return [None] * len(works)
-            db.say("ROLLBACK TO steps")
-            db.say("RELEASE steps")
-        return [work.do(db) for work in works]
-
-    def do(self, db: Session) -> LedgerError | None:
-        """Write it; return why not where the message is not where it was left."""
-        if db.execute(self.kind, self.told).rowcount != 1:
-            return ClaimLostError(
-                f"The message to {mask_number(self.recipient)} was changed in the ledger "
-                "while it was being sent: its claim no longer holds"
-            )
-        self._add_details(db, [self])
-        return None
-
-    def _add_details(self, db: Session, works: Sequence["Step"]) -> None:
-        if self.kind == "settle":
-            db.executemany("detail", [work.told for work in works])
+        return Step({"kind": name, **NOTHING_TOLD, **told}, self.message.to)
 
 
 def changes_text(changed: Sequence[Row], rows: Sequence[dict[str, Any]]) -> str:

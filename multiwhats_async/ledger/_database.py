@@ -15,6 +15,7 @@ from ._commits import Ticket, do_tickets
 from ._place import look_at_wal, network_file_system, owner_of
 from ._queries import take_over
 from ._statements import SQLITE, Session, sql
+from ._steps import Step, write_together
 
 APPLICATION_ID: Final = 0x4D574C47
 """Ours, in the file's header: ``MWLG``."""
@@ -186,7 +187,8 @@ class Database:
                 f"The ledger {self._path} was written by a newer version of multiwhats-async "
                 f"(schema {version}, this one knows {len(MIGRATIONS)}): upgrade to read it"
             )
-        self._connection.executescript(sql("input"))
+        for name in ("input", "transitions"):
+            self._connection.executescript(sql(name))
         for number, name in enumerate(MIGRATIONS[version:], start=version + 1):
             self._connection.executescript(
                 f"BEGIN IMMEDIATE;\n{sql(name)}\n"
@@ -209,8 +211,12 @@ class Database:
         Anything else fails all of them: none may go on as if it were on disk.
         """
         try:
-            with self._explained(), self._transaction():
-                do_tickets(tickets, self._session)
+            with self._explained():
+                works = [ticket.work for ticket in tickets]
+                are_steps = all(isinstance(work, Step) for work in works)
+                if not (are_steps and write_together(works, self._session)):
+                    with self._transaction():
+                        do_tickets(tickets, self._session)
         except Exception as error:  # noqa: BLE001  # handed to each who waits
             is_ours = isinstance(error, LedgerError)
             text = str(error) if is_ours else f"The ledger failed: {type(error).__name__}: {error}"
@@ -279,6 +285,7 @@ def _connect(name: str) -> sqlite3.Connection:
         timeout=0,  # the lock is held as long as its owner lives: waiting would not help
         isolation_level=None,  # transactions begin and end where this module says so
         check_same_thread=False,  # one at a time, though not always the same
+        cached_statements=256,  # one for each number of rows that are written at once
     )
     db.row_factory = sqlite3.Row
     return db

@@ -12,10 +12,15 @@ those that wait one after the other in one visit to the thread; ``visits`` with 
 thread for each, too, as a plain lock makes it. ``slower_ms`` is what each commit is made to take
 longer, as on a disk with a slower fsync.
 
+``loading``: messages a second of a block that is loaded into a file, where the event loop has
+nothing else to do (``idle``), and where it never rests, as that of a web service at its limit
+(``busy``): there Python's lock is what the ledger's thread waits for.
+
 The files lie in a folder within the current one, so run it on the disk that is meant.
 """
 
 import json
+import socket
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -26,6 +31,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final, get_args
 
 import anyio
+import anyio.lowlevel
 from _server import RECORD, serving
 
 from multiwhats_async import AsyncMultiWhats, ButtonMessage, Certainty
@@ -41,6 +47,7 @@ ROUNDS: Final = 5
 BULK: Final = 2_000
 COMMITS: Final = {0: 2_000, 1: 500, 5: 200}
 """How many messages go through, for each of the milliseconds that a commit takes longer."""
+LOADED: Final = 10_000
 
 
 def messages(count: int, start: int = 0) -> Iterator[ButtonMessage]:
@@ -174,6 +181,45 @@ async def measure_commits(folder: Path, slower: int, count: int) -> dict[str, An
     return {"what": "commits", "slower_ms": slower, **ratios}
 
 
+# --- loading ----------------------------------------------------------------------------------
+
+
+async def keep_busy() -> None:
+    """Work without a rest, as a web service does: Python, a socket, and others' turn."""
+    near, far = socket.socketpair()
+    with near, far:
+        while True:
+            sum(range(3_000))
+            near.send(b"x")
+            far.recv(1)
+            await anyio.lowlevel.checkpoint()
+
+
+async def load(path: Path, batch: list[ButtonMessage], *, is_busy: bool) -> float:
+    """Load a block into a new file; return messages a second."""
+    async with SQLiteLedger(path) as ledger, anyio.create_task_group() as tasks:
+        if is_busy:
+            tasks.start_soon(keep_busy)
+        campaign = await ledger.begin("bench", sender=SENDER)
+        began = time.perf_counter()
+        await campaign.load(0, batch)
+        took = time.perf_counter() - began
+        await campaign.aclose()
+        tasks.cancel_scope.cancel()
+    return len(batch) / took
+
+
+async def measure_loading(folder: Path) -> dict[str, Any]:
+    """Interleave an idle loop and a busy one; return medians and their ratio."""
+    batch = [*messages(LOADED)]
+    paces: dict[str, list[float]] = {"idle": [], "busy": []}
+    for round_ in range(ROUNDS):
+        for way, found in paces.items():
+            path = folder / f"{way}{round_}.db"
+            found.append(await load(path, batch, is_busy=way == "busy"))
+    return {"what": "loading", **compared(paces, ("busy", "idle"))}
+
+
 # --- the program ------------------------------------------------------------------------------
 
 
@@ -206,3 +252,4 @@ if __name__ == "__main__":
         for slower, count in COMMITS.items():
             measure = partial(measure_commits, slower=slower, count=count)
             tell(backend, on_a_disk(measure, backend))
+        tell(backend, on_a_disk(measure_loading, backend))

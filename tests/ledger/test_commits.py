@@ -25,6 +25,7 @@ from multiwhats_async import (
     SQLiteLedger,
 )
 from multiwhats_async.ledger._campaign import StoredCampaign, StoredClaim
+from multiwhats_async.ledger._statements import ROWS_AT_ONCE
 
 pytestmark = pytest.mark.anyio
 
@@ -52,17 +53,18 @@ def told(claim: StoredClaim) -> Outcome:
 
 
 async def test_all_that_wait_share_a_commit(ledger: SQLiteLedger) -> None:
-    """Sixty intents at once are a few transactions, not sixty."""
-    commits: list[str] = []
-    taken = await claims(ledger)
+    """Fifty intents at once are a few statements, each of them a transaction; not fifty."""
+    said: set[str] = set()  # what a trigger does is told under the name of its statement
+    taken = await claims(ledger, ROWS_AT_ONCE)
     db = ledger._database._connection
-    db.set_trace_callback(lambda sql: commits.append(sql) if sql == "COMMIT" else None)
+    db.set_trace_callback(said.add)
     async with anyio.create_task_group() as tasks:
         for claim in taken:
             tasks.start_soon(claim.intend)
     db.set_trace_callback(None)
-    assert 1 <= len(commits) <= 3
-    assert (await ledger.summary("spring")).in_flight == MANY
+    assert 1 <= len(said) <= 3
+    assert all(text.startswith("INSERT INTO transition") for text in said)
+    assert (await ledger.summary("spring")).in_flight == ROWS_AT_ONCE
 
 
 async def in_one_commit(
@@ -108,6 +110,42 @@ async def test_of_many_in_one_statement_one_that_is_lost_concerns_nobody_else(
     assert (await ledger.summary("spring")).in_flight == MANY - 1
     attempts = [row[0] for row in db.execute("SELECT attempts FROM message ORDER BY id")]
     assert attempts == [7 if number == 3 else 1 for number in range(MANY)]
+
+
+async def test_more_than_fit_into_one_statement(ledger: SQLiteLedger) -> None:
+    """They are one transaction all the same, and one that is lost concerns nobody else."""
+    taken = await claims(ledger, 2 * ROWS_AT_ONCE + 1)
+    db = ledger._database._connection
+    moved = taken[ROWS_AT_ONCE + 3]
+    db.execute("UPDATE message SET attempts = 7 WHERE id = ?", [moved._row])
+    lost: list[ClaimLostError] = []
+    commits: list[str] = []
+
+    async def intend(claim: Any) -> None:
+        try:
+            await claim.intend()
+        except ClaimLostError as error:
+            lost.append(error)
+
+    db.set_trace_callback(lambda sql: commits.append(sql) if sql == "COMMIT" else None)
+    await in_one_commit(ledger, intend, taken)
+    db.set_trace_callback(None)
+    assert len(commits) == 2  # the thread was held in one
+    assert len(lost) == 1
+    attempts = [row[0] for row in db.execute("SELECT attempts FROM message ORDER BY id")]
+    assert attempts == [7 if claim is moved else 1 for claim in taken]
+
+
+async def test_a_busy_loop_does_not_hold_up_what_is_loaded(ledger: SQLiteLedger) -> None:
+    """A block is loaded by a few statements: each hands Python's lock back and forth."""
+    said: list[str] = []
+    run: StoredCampaign = await ledger.begin("spring", sender=SENDER)
+    db = ledger._database._connection
+    db.set_trace_callback(said.append)
+    await run.load(0, messages(10 * ROWS_AT_ONCE))
+    db.set_trace_callback(None)
+    assert len(said) < 30
+    assert (await ledger.summary("spring")).pending == 10 * ROWS_AT_ONCE
 
 
 async def test_work_is_done_in_a_thread_of_its_own(ledger: SQLiteLedger) -> None:

@@ -101,6 +101,23 @@ async def test_a_claim_tells_what_is_known_of_its_message(ledger: DatabaseLedger
     assert [str(claim.doubt or "") for claim in claims] == ["", "", "lost", "", ""]
 
 
+async def test_of_one_key_the_first_is_sent_wherever_the_others_stand(
+    ledger: DatabaseLedger,
+) -> None:
+    """In the same statement, in another of the same block, and in another block."""
+    block = [message(number % 120) for number in range(250)]
+    async with ledger:
+        run = await ledger.begin("spring", sender=SENDER)
+        await run.load(0, block)
+        await run.load(250, [message(7), message(500), message(500)])
+        claims = await run.claim(300)
+        pending = (await ledger.summary("spring")).pending
+    first = [number < 120 or number == 251 for number in range(253)]
+    assert [claim.may_send for claim in claims] == first
+    assert [claim.earlier for claim in claims] == [N if sent else None for sent in first]
+    assert pending == 121
+
+
 async def test_an_admitted_message_is_claimed_at_once(ledger: DatabaseLedger) -> None:
     """A key that has come before is a repetition, which nobody sends."""
     async with ledger:
