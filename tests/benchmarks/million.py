@@ -127,7 +127,7 @@ def send(path: Path) -> None:
         db.execute("UPDATE message SET state = 'accepted', attempts = 1, credits = 1")
         db.execute(
             "INSERT INTO detail (message, receipt) SELECT id, ? FROM message WHERE true "
-            "ON CONFLICT DO NOTHING",
+            "ON CONFLICT (message) DO UPDATE SET receipt = excluded.receipt",
             (json.dumps(RECORD),),
         )
 

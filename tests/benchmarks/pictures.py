@@ -178,19 +178,23 @@ def scenario_name(scenario: dict[str, Any]) -> str:
 
 
 def whole_table(told: dict[str, Any]) -> str:
-    """Return every figure as a table."""
-    rows = [
-        "| scenario | loop | client | messages/s (quartiles) | CPU, µs | p50, ms | p99, ms | MB |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
+    """Return every figure, in a table for each scenario."""
+    tables: dict[str, list[str]] = {}
     for figure in told["figures"]:
+        rows = tables.setdefault(
+            scenario_name(figure["scenario"]),
+            [
+                "| loop | client | messages/s | quartiles | CPU, µs | p50, ms | p99, ms | MB |",
+                "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+            ],
+        )
         for name, row in figure["clients"].items():
             rows.append(
-                f"| {scenario_name(figure['scenario'])} | {figure['loop']} | {NAMES[name]} | "
-                f"{row['messages_per_second']:,} ({row['from']:,} to {row['to']:,}) | "
-                f"{row['cpu_us']:,} | {row['p50_ms']:.1f} | {row['p99_ms']:.1f} | {peak_of(row)} |"
+                f"| {figure['loop']} | {NAMES[name]} | {row['messages_per_second']:,} | "
+                f"{row['from']:,} to {row['to']:,} | {row['cpu_us']:,} | "
+                f"{row['p50_ms']:,.1f} | {row['p99_ms']:,.1f} | {peak_of(row)} |"
             )
-    return "\n".join(rows)
+    return "\n\n".join("\n".join([f"### {name}", "", *rows]) for name, rows in tables.items())
 
 
 def peak_of(row: dict[str, Any]) -> str:
