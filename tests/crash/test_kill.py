@@ -18,6 +18,8 @@ from multiwhats_async import Certainty, SQLiteLedger, Summary
 from multiwhats_async.sandbox import Emulator, FaultPlan, SandboxRequest, SandboxServer
 
 MESSAGES = 6_000
+NOBODY = -1
+"""So many requests never go by."""
 KILLS = 32
 SPREAD = 0.02
 """Seconds within which the blow falls, so that it meets every step of a message's way."""
@@ -32,7 +34,7 @@ class Killer(Emulator):
 
     def __init__(self) -> None:
         super().__init__(faults=FaultPlan(["latency=0.01"]), magic_numbers=False, keep=2 * MESSAGES)
-        self.spare = -1
+        self.spare = NOBODY
         self.strike: Callable[[], Any] = lambda: None
 
     def handle(self, request: SandboxRequest) -> Any:
@@ -42,8 +44,19 @@ class Killer(Emulator):
         return super().handle(request)
 
 
-def one_life(killer: Killer, ledger: Path, url: str, backend: str, *how: str) -> int:
-    """Let a process send until it is killed, or has finished; return its exit code."""
+def one_life(killer: Killer, ledger: Path, url: str, backend: str, spare: int, *how: str) -> int:
+    """Let a process send until it is killed, or has finished; return its exit code.
+
+    Args:
+        killer: The sandbox.
+        ledger: The file.
+        url: Where the sandbox is.
+        backend: The event loop.
+        spare: How many requests go by before the blow; 0 is a blow while the process opens the
+            ledger, recovers and loads.
+        how: What else the process is told.
+    """
+    killer.spare = NOBODY  # what the process before has left on the way is not this one's
     here = Path(life.__file__)
     command = [sys.executable, str(here), str(ledger), url, backend, str(MESSAGES), *how]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, env=WHOLE)  # noqa: S603  # our own
@@ -57,8 +70,9 @@ def one_life(killer: Killer, ledger: Path, url: str, backend: str, *how: str) ->
     with process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"begun\n"
-        if killer.spare == 0:  # while it opens the ledger, recovers and loads
+        if spare == 0:
             strike()
+        killer.spare = spare
         code = process.wait()
     for timer in timers:
         timer.join()
@@ -83,12 +97,11 @@ def test_a_campaign_survives_kill_9(backend: str, tmp_path: Path) -> None:
     with SandboxServer(killer, port=0) as server:
         while kills < KILLS:
             # Every eighth falls before anything is sent.
-            killer.spare = random.randint(15, 45) if kills % 8 else 0
-            code = one_life(killer, path, server.base_url, backend)
+            spare = random.randint(15, 45) if kills % 8 else 0
+            code = one_life(killer, path, server.base_url, backend, spare)
             assert code == -signal.SIGKILL
             kills += 1
-        killer.spare = -1
-        assert one_life(killer, path, server.base_url, backend) == 0
+        assert one_life(killer, path, server.base_url, backend, NOBODY) == 0
     summary, numbers = anyio.run(looked_up, path)
     at_sandbox = {message.recipient for message in killer.messages}
     stats = killer.stats()
@@ -106,6 +119,6 @@ def test_without_the_intent_people_get_messages_twice(tmp_path: Path) -> None:
     killer = Killer()
     with SandboxServer(killer, port=0) as server:
         for _ in range(4):
-            killer.spare = random.randint(40, 80)
-            assert one_life(killer, path, server.base_url, "asyncio", "careless") < 0
+            spare = random.randint(40, 80)
+            assert one_life(killer, path, server.base_url, "asyncio", spare, "careless") < 0
     assert killer.stats().sent_twice > 0
