@@ -88,13 +88,10 @@ async def in_one_commit(
         released.set()
 
 
-async def test_of_many_in_one_statement_one_that_is_lost_concerns_nobody_else(
-    ledger: SQLiteLedger,
-) -> None:
-    """The others are on record, each once; the one is told, with its number masked."""
-    taken = await claims(ledger)
-    db = ledger._database._connection
-    db.execute("UPDATE message SET attempts = 7 WHERE id = ?", [taken[3]._row])
+async def lost_in_one_commit(
+    ledger: SQLiteLedger, taken: Iterable[StoredClaim]
+) -> list[ClaimLostError]:
+    """Write all intents in one commit; return the errors of those that were lost."""
     lost: list[ClaimLostError] = []
 
     async def intend(claim: Any) -> None:
@@ -104,6 +101,17 @@ async def test_of_many_in_one_statement_one_that_is_lost_concerns_nobody_else(
             lost.append(error)
 
     await in_one_commit(ledger, intend, taken)
+    return lost
+
+
+async def test_of_many_in_one_statement_one_that_is_lost_concerns_nobody_else(
+    ledger: SQLiteLedger,
+) -> None:
+    """The others are on record, each once; the one is told, with its number masked."""
+    taken = await claims(ledger)
+    db = ledger._database._connection
+    db.execute("UPDATE message SET attempts = 7 WHERE id = ?", [taken[3]._row])
+    lost = await lost_in_one_commit(ledger, taken)
     assert len(lost) == 1
     assert "was changed in the ledger" in str(lost[0])
     assert taken[3].message.to not in str(lost[0])
@@ -118,17 +126,9 @@ async def test_more_than_fit_into_one_statement(ledger: SQLiteLedger) -> None:
     db = ledger._database._connection
     moved = taken[ROWS_AT_ONCE + 3]
     db.execute("UPDATE message SET attempts = 7 WHERE id = ?", [moved._row])
-    lost: list[ClaimLostError] = []
     commits: list[str] = []
-
-    async def intend(claim: Any) -> None:
-        try:
-            await claim.intend()
-        except ClaimLostError as error:
-            lost.append(error)
-
     db.set_trace_callback(lambda sql: commits.append(sql) if sql == "COMMIT" else None)
-    await in_one_commit(ledger, intend, taken)
+    lost = await lost_in_one_commit(ledger, taken)
     db.set_trace_callback(None)
     assert len(commits) == 2  # the thread was held in one
     assert len(lost) == 1
