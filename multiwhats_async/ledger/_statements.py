@@ -15,7 +15,7 @@ AT_ONCE: Final = 500
 """Rows that are fetched at once of a query that may have any number of them."""
 
 ROWS_AT_ONCE: Final = 50
-"""Rows that one statement of SQLite's writes. It is kept for each number of them: 2 MB in all."""
+"""Rows that one statement of SQLite's writes. It is kept for each number of them: 3 MB in all."""
 
 _VALUES: Final = re.compile(r"\bVALUES (\([^)]*\))")
 _NAMED: Final = re.compile(r"(?<!:):(\w+)")
