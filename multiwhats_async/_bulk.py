@@ -17,8 +17,8 @@ import anyio
 import anyio.lowlevel
 import attrs
 
-from ._delivery import settle
 from ._handover import Handover
+from ._hooks import settle
 from ._intake import Intake, Item, Tally
 from ._pacing import Pace
 from ._secret import key_in_logs

@@ -1,9 +1,8 @@
 """One message to its outcome: attempt, certainty, and again where that is safe."""
 
-import inspect
 import logging
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, Final
+from typing import Final
 
 import anyio
 import anyio.lowlevel
@@ -11,20 +10,14 @@ import attrs
 
 from ._certainty import Certainty
 from ._evidence import Answer, Silence
+from ._hooks import HOOK_SECONDS, Hooks, settle
 from ._pacing import Pace
 from ._secret import key_in_logs, mask_number
 from ._waits import Waits
 from ._wire import encode_request, read_result
 from ._work import Work
 from .abc import Claim, Exchange, Flight
-from .errors import (
-    CampaignHeldError,
-    ClaimLostError,
-    LedgerError,
-    MultiWhatsError,
-    RateError,
-    SendError,
-)
+from .errors import CampaignHeldError, ClaimLostError, LedgerError, RateError, SendError
 from .models import ButtonMessage
 from .options import Timeouts
 from .outcomes import Attempt, Outcome
@@ -38,9 +31,6 @@ LEAST_SECONDS: Final = 1.0
 OVERLOADED: Final = 503
 """RFC 9110, 15.6.4: of a server that has too much to do. Without a Retry-After it does not say what
 became of the message, but how many more it takes."""
-
-HOOK_SECONDS: Final = 5.0
-"""How long a hook may take once its call was cancelled: the outcome is still told."""
 
 _NO_TIME: Final = "its deadline leaves no time for an attempt"
 
@@ -95,12 +85,9 @@ class Deliverer:
         self._patient = patient
         self._clock = clock
         self._sleep = sleep
-        hooks = tuple(hooks)
-        self._on_attempt = _methods(hooks, "on_attempt")
-        self._on_retry = _methods(hooks, "on_retry")
-        self._on_outcome = _methods(hooks, "on_outcome")
         self.flights: set[Flight] = set()
         self.waits: Waits = Waits()
+        self._hooks = Hooks(hooks, self.waits)
 
     async def deliver(
         self,
@@ -140,13 +127,13 @@ class Deliverer:
             outcome = self._finish(work, record)
             if record is None:  # nobody else will ever say what became of it
                 _log_cancelled(outcome)
-            if self._on_outcome:
+            if self._hooks.on_outcome:
                 with anyio.move_on_after(HOOK_SECONDS, shield=True):
-                    await self._tell(self._on_outcome, outcome)
+                    await self._hooks.tell(self._hooks.on_outcome, outcome)
             raise
         outcome = self._finish(work, record)
-        if self._on_outcome:
-            await self._tell(self._on_outcome, outcome)
+        if self._hooks.on_outcome:
+            await self._hooks.tell(self._hooks.on_outcome, outcome)
         return outcome
 
     def _finish(self, work: Work, record: Callable[[Outcome], None] | None) -> Outcome:
@@ -185,7 +172,7 @@ class Deliverer:
             if work.throttled:
                 await self._pace.postpone(work.sender, work.hold)
             if attempt is not None:  # only now: a slow hook must not keep the place
-                await self._tell(self._on_attempt, attempt)
+                await self._hooks.tell(self._hooks.on_attempt, attempt)
             error = work.verdict.error
             if error is None or self.waits.over:
                 return
@@ -194,8 +181,8 @@ class Deliverer:
                 return
             if work.claim is not None and work.doubt is None:
                 await work.claim.postpone()
-            if self._on_retry:
-                await self._tell(self._on_retry, self._details(work, error, delay))
+            if self._hooks.on_retry:
+                await self._hooks.tell(self._hooks.on_retry, self._details(work, error, delay))
             with self.waits.breakable():
                 await self._sleep(delay)
 
@@ -293,7 +280,7 @@ class Deliverer:
             await self._exchange.distrust()
         if logger.isEnabledFor(logging.DEBUG):
             _log(work, ended - started)
-        if not self._on_attempt:
+        if not self._hooks.on_attempt:
             return None
         return Attempt(
             message=work.message,
@@ -394,25 +381,6 @@ class Deliverer:
             elapsed=self._clock() - work.began,
         )
 
-    async def _tell(self, methods: Iterable[Callable[[Any], Any]], details: object) -> None:
-        """Tell hooks, each in its turn; one that raises is logged and costs nothing."""
-        for method in methods:
-            try:
-                answer = method(details)
-                if inspect.isawaitable(answer):
-                    await self._hear(answer)
-            except Exception:
-                logger.exception("A hook raised; the message is not affected")
-
-    async def _hear(self, answer: Awaitable[Any]) -> None:
-        """Wait for a hook. Where its call was cancelled or its run stopped, it still has time."""
-        if self.waits.over or anyio.current_effective_deadline() == float("-inf"):
-            with anyio.move_on_after(HOOK_SECONDS, shield=True):
-                await settle(answer)
-        else:
-            with self.waits.breakable():
-                await settle(answer)
-
 
 def _log(work: Work, elapsed: float) -> None:
     """Log one attempt, without the text and with the number masked."""
@@ -445,35 +413,3 @@ def _log_cancelled(outcome: Outcome) -> None:
             "certainty": outcome.certainty.value,
         },
     )
-
-
-def _methods(hooks: Iterable[object], name: str) -> tuple[Callable[[Any], Any], ...]:
-    """Return the methods of that name which the hooks have."""
-    return tuple(method for hook in hooks if callable(method := getattr(hook, name, None)))
-
-
-async def settle(answer: Any) -> Any:
-    """Return what a user's function answered, awaited where it is to be awaited.
-
-    In a task of its own: a cancellation that comes from within, such as of a future that somebody
-    else has cancelled, must not pass for a cancellation of ours.
-
-    Raises:
-        Exception: What the function raised, or a MultiWhatsError where it was cancelled.
-    """
-    if not inspect.isawaitable(answer):
-        return answer
-    results: list[Any] = []
-    errors: list[Exception] = [MultiWhatsError("it was cancelled from within")]
-
-    async def run() -> None:
-        try:
-            results.append(await answer)
-        except Exception as error:  # noqa: BLE001  # raised again below, outside the task group
-            errors.append(error)
-
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(run)
-    if not results:
-        raise errors[-1]
-    return results[0]

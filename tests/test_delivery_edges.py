@@ -14,8 +14,9 @@ from vendor import SENDER, Vendor, answer, message
 
 from multiwhats_async import Breaker, Certainty, Outcome, RetryPolicy
 from multiwhats_async._breaker import BreakerState
-from multiwhats_async._delivery import HOOK_SECONDS, LEAST_SECONDS, settle
+from multiwhats_async._delivery import LEAST_SECONDS
 from multiwhats_async._evidence import Evidence, Failure, Silence
+from multiwhats_async._hooks import HOOK_SECONDS, settle
 from multiwhats_async.options import Timeouts
 
 pytestmark = pytest.mark.anyio
