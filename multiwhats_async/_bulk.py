@@ -317,18 +317,25 @@ class BulkRun:
         """Pull the next message, or None where no more is to be taken."""
         pulled = None
         if not self._intake.is_async:
-            pulled = await self._intake.pull() if self._takes_more else None
+            try:
+                pulled = await self._next()
+            except CampaignHeldError as error:
+                self._fail(error)
+                pulled = await self._next()  # the rest of a collection is told all the same
         else:
             scope = anyio.CancelScope()  # a stop ends the waiting for what does not come
             self._pulls.add(scope)
             try:
                 with scope:
                     async with self._turn:
-                        pulled = await self._intake.pull() if self._takes_more else None
+                        pulled = await self._next()
             finally:
                 self._pulls.discard(scope)
         self._in_flight += pulled is not None
         return pulled
+
+    async def _next(self) -> Item | None:
+        return await self._intake.pull() if self._takes_more else None
 
     @property
     def _takes_more(self) -> bool:

@@ -353,6 +353,7 @@ async def test_a_pause_holds_every_run_at_once(dsn: str) -> None:
                     await ledger.pause("spring", "çay molası 🫖")
                     begun = vendor.total
         assert vendor.total <= begun + 5  # their intents were on record before
+        assert counted(outcomes) == {A: vendor.total, N: 300 - vendor.total}
         assert run.report.stopped_by is StopReason.CAMPAIGN
         assert "'spring' is paused: çay molası 🫖. Resume it" in str(run.report.stopped)
         status = await ledger.status("spring")
@@ -368,6 +369,19 @@ async def test_a_pause_holds_every_run_at_once(dsn: str) -> None:
     assert report.accepted + report.skipped == 300
     assert set(vendor.posts.values()) == {1}
     assert (await ledger.status("spring")).because is None
+
+
+async def test_a_pause_before_the_first_message_is_told_of_each(dsn: str) -> None:
+    """Not even the only worker ends by it: the rest of a collection has its outcomes."""
+    vendor = Vendor()
+    async with vendor.client(max_concurrency=1) as client, PostgresLedger(dsn) as ledger:
+        await client.send_many(messages(2), ledger=ledger, campaign="spring")
+        async with client.bulk(messages(250), ledger=ledger, campaign="spring") as run:
+            await ledger.pause("spring")
+            outcomes = [outcome async for outcome in run]
+    assert counted(outcomes) == {S: 2, N: 248}
+    assert (run.report.skipped, run.report.not_sent) == (2, 248)
+    assert (run.report.stopped_by, vendor.total) == (StopReason.CAMPAIGN, 2)
 
 
 async def test_a_key_that_was_sent_is_not_called_not_sent_in_a_pause(dsn: str) -> None:
