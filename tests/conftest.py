@@ -4,8 +4,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from services import Postgres, Redis
 from virtual_time import virtual_backend
+
+# What a change must pass is the same for everybody; what is new is looked for on purpose.
+settings.register_profile("same", derandomize=True)
+settings.register_profile("search", max_examples=2000, print_blob=True)
+settings.load_profile("same")
 
 
 @pytest.fixture(params=["asyncio", "trio"])

@@ -10,6 +10,7 @@ from model.machine import CampaignMachine
 from multiwhats_async.ledger import _database
 
 EXAMPLES = {"memory": 20, "sqlite": 10, "postgres": 8}
+"""Of a hundred that other tests try."""
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
@@ -27,7 +28,7 @@ def test_a_campaign(
     run_state_machine_as_test(
         type("Machine", (CampaignMachine,), changes),
         settings=settings(
-            max_examples=EXAMPLES[where],
+            max_examples=EXAMPLES[where] * settings().max_examples // 100,
             stateful_step_count=8,
             deadline=None,  # a busy machine is no failure
             suppress_health_check=[HealthCheck.too_slow],
