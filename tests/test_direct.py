@@ -13,6 +13,7 @@ import httpx
 import pytest
 from faults.answers import answer, record_text
 from faults.cases import MESSAGE, ONCE, PATIENT, PROBE, RECIPIENT, answered, short
+from faults.plays import hang
 from faults.server import Connection, RawServer
 
 from multiwhats_async import AsyncMultiWhats, ButtonMessage, Certainty, ConfigurationError
@@ -336,6 +337,22 @@ class TestMoments:
         (result,) = results
         assert (result.status, result.body) == (200, None)
         assert result.failure.cause == "Cancelled"
+
+    async def test_given_up_while_it_waits_for_the_answer(self, server: RawServer) -> None:
+        """What was written may have gone out, and nobody waits any more to be told."""
+        server.play = hang
+        async with AsyncMultiWhats(KEY, base_url=server.url, **OPTIONS) as client:
+            exchange = client._exchange()
+            flight: Any = exchange.flight()
+
+            async def give_up() -> None:
+                await anyio.to_thread.run_sync(server.wait_until, lambda: server.posts == 1)
+                flight.abandon()
+
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(give_up)
+                result: Any = await exchange.post(BODY, timeouts=PATIENT, flight=flight)
+        assert (result.failure.cause, result.certainty) == ("Cancelled", Certainty.UNKNOWN)
 
     async def test_given_up_while_it_carries_nothing(self, server: RawServer) -> None:
         """A connection then has nothing to end, and carries the next message."""

@@ -188,14 +188,19 @@ async def test_a_queue_that_loses_the_connection_gets_the_chunks_on_the_next(dsn
     assert (told.added, told.chunks, len(drawn(dsn))) == (5, 1, 1)
 
 
+@pytest.mark.parametrize(
+    "error",
+    [ConnectionError("no route"), ExceptionGroup("tasks", [ConnectionError("no route")])],
+    ids=["alone", "of tasks"],
+)
 async def test_a_queue_that_fails_loses_no_chunk(
-    dsn: str, caplog: pytest.LogCaptureFixture
+    dsn: str, error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
     """They are on record; the reconciler puts them there later."""
 
     class Shut(Tray):
         async def put(self, chunks: Sequence[Chunk]) -> None:
-            raise ConnectionError("no route")
+            raise error
 
     ledger, tray = PostgresLedger(dsn), Tray()
     told = await enqueue_campaign(ledger, "spring", messages(5), queue=Shut(), sender=SENDER)
