@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import Any, Final
 
 import attrs
@@ -202,7 +203,9 @@ class StoredCampaign:
             raise LedgerError(changes_text(changed, rows))
 
     def _next(self, db: Session, told: dict[str, Any]) -> list[Row]:
-        return db.execute("claim", told | {"run": self.run}).fetchall()
+        rows = db.fetch_together("claim", told | {"run": self.run})
+        rows.sort(key=itemgetter("position"))  # they come so; SQL does not promise it
+        return rows
 
     def _withdraw(self, db: Session) -> None:
         told = {"campaign": self.id, "last": self._last}

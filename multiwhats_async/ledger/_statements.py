@@ -1,5 +1,6 @@
 """The statements, each in a file of its own that an SQL tool can read, run by their names."""
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
@@ -125,6 +126,15 @@ class Session:
             part = rows[first : first + at_once]
             self.connection.execute(text, [*chain.from_iterable(map(values, part))])
             first += at_once
+
+    def fetch_together(self, name: str, told: Mapping[str, Any]) -> list[Any]:
+        """Return all rows of a query of SQLite's that makes one text of them, by ``json_object``.
+
+        A row that is fetched for itself hands Python's lock back and forth, too.
+        """
+        (text,) = self.execute(name, told).fetchone()
+        rows: list[Any] = json.loads(text)
+        return rows
 
     def say(self, text: str) -> None:
         """Run a statement that has no file: it speaks of the transaction itself."""

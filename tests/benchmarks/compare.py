@@ -3,6 +3,8 @@
     python tests/benchmarks/compare.py                      the scenario of the table
     python tests/benchmarks/compare.py --all                every scenario, for the pictures
     python tests/benchmarks/compare.py --out figures.json   and keep the figures
+    python tests/benchmarks/compare.py --at-once 10 --at-once 1000 --each 20
+                                                            at other numbers, with longer blocks
 
 The server is a process of its own, and so is each event loop; both stay on a core of their own
 where there is one. Blocks of all clients are interleaved round by round, so that what else the
@@ -52,8 +54,10 @@ SLOW: Final = 3.0
 """Seconds: whoever takes longer for a block is measured in fewer rounds."""
 
 
-def size_of(scenario: Scenario) -> int:
-    """Return how many messages a block has."""
+def size_of(scenario: Scenario, each: int) -> int:
+    """Return how many messages a block has, if not so many for each worker."""
+    if each:
+        return max(BLOCK, each * scenario.concurrency)
     if scenario.latency:
         return min(4 * BLOCK, SHORT_BLOCK * scenario.concurrency)
     # A worker that begins costs as much as a message or two: each has some.
@@ -61,11 +65,10 @@ def size_of(scenario: Scenario) -> int:
 
 
 async def measure(
-    scenario: Scenario, base_url: str, context: Any, names: Iterable[str], rounds: int
+    scenario: Scenario, base_url: str, context: Any, names: Iterable[str], rounds: int, count: int
 ) -> dict[str, Any]:
-    """Interleave blocks of the clients; return what each took."""
+    """Interleave blocks of so many messages of the clients; return what each took."""
     samples: dict[str, list[dict[str, float]]] = {}
-    count = size_of(scenario)
     async with AsyncExitStack() as stack:
         blocks = {}
         for name in names:
@@ -123,7 +126,9 @@ def with_ratios(result: dict[str, Any]) -> dict[str, Any]:
     return {"clients": result, "ratios": ratios}
 
 
-def run_here(loop: str, scenario: Scenario, names: list[str], rounds: int) -> dict[str, Any]:
+def run_here(
+    loop: str, scenario: Scenario, names: list[str], rounds: int, count: int
+) -> dict[str, Any]:
     """Measure a scenario in this process."""
     with ExitStack() as stack:
         path, context = stack.enter_context(certified()) if scenario.tls else (None, None)
@@ -139,6 +144,7 @@ def run_here(loop: str, scenario: Scenario, names: list[str], rounds: int) -> di
             context,
             names,
             rounds,
+            count,
             backend="trio" if loop == "trio" else "asyncio",
             backend_options=options,
         )
@@ -146,7 +152,7 @@ def run_here(loop: str, scenario: Scenario, names: list[str], rounds: int) -> di
 
 def peak(name: str, loop: str, scenario: Scenario) -> int:
     """Return the most memory that a process with one client took, in KiB."""
-    asked = json.dumps([loop, attrs.asdict(scenario), [name], 3, "memory"])
+    asked = json.dumps([loop, attrs.asdict(scenario), [name], 3, BLOCK, "memory"])
     return int(run_apart(asked)["peak_kib"])
 
 
@@ -160,8 +166,8 @@ def run_apart(asked: str) -> dict[str, Any]:
 
 def do_part(asked: str) -> None:
     """Do what another process of this program has asked for, and print the figures."""
-    loop, fields, names, rounds, what = json.loads(asked)
-    result = run_here(loop, Scenario(**fields), names, rounds)
+    loop, fields, names, rounds, count, what = json.loads(asked)
+    result = run_here(loop, Scenario(**fields), names, rounds, count)
     if what == "memory":
         result = {"peak_kib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}
     sys.stdout.write(json.dumps(result))
@@ -178,6 +184,8 @@ def main() -> None:
     """Measure what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--all", action="store_true")
+    parser.add_argument("--at-once", type=int, action="append", metavar="N", help="messages")
+    parser.add_argument("--each", type=int, default=0, metavar="N", help="messages of a worker")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--loop", choices=LOOPS, action="append")
     parser.add_argument("--client", choices=[*COMPETITORS], action="append")
@@ -188,7 +196,8 @@ def main() -> None:
         do_part(asked.part)
         return
     figures: list[dict[str, Any]] = []
-    for scenario in SCENARIOS if asked.all else (TABLE,):
+    at_once = [Scenario(concurrency=count) for count in asked.at_once or ()]
+    for scenario in SCENARIOS if asked.all else at_once or [TABLE]:
         for loop in asked.loop or LOOPS:
             names = [
                 name
@@ -197,12 +206,13 @@ def main() -> None:
                 and name in (asked.client or COMPETITORS)
                 and scenario.concurrency <= MOST.get(name, scenario.concurrency)
             ]
-            part = json.dumps([loop, attrs.asdict(scenario), names, asked.rounds, "speed"])
+            fields, count = attrs.asdict(scenario), size_of(scenario, asked.each)
+            part = json.dumps([loop, fields, names, asked.rounds, count, "speed"])
             result = with_ratios(run_apart(part))
             if scenario == TABLE:
                 for name in names:
                     result["clients"][name]["peak_kib"] = peak(name, loop, scenario)
-            figures.append({"scenario": attrs.asdict(scenario), "loop": loop, **result})
+            figures.append({"scenario": fields, "loop": loop, **result})
             show(scenario, loop, result)
             if asked.out is not None:  # what was measured so far is kept, whatever comes
                 told = {"machine": machine(), "figures": figures}

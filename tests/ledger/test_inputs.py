@@ -89,6 +89,24 @@ async def test_claims_come_in_the_order_of_the_input(ledger: DatabaseLedger) -> 
         assert [(claim.earlier, claim.doubt) for claim in claims] == [(N, None)] * 5
 
 
+async def test_a_claim_has_the_message_as_it_was_loaded(ledger: DatabaseLedger) -> None:
+    """Whatever its texts hold, on its way through the database they are only texts."""
+    nul = "" if isinstance(ledger, PostgresLedger) else "\0"  # whose texts hold none
+    text = f'İ👤\n\t"\\\u2028\x1f{nul}{{}}[],\x7f\ufffd'
+    loaded = [
+        message(0, message=text, buttons=[text, "ğ"]),
+        message(1, key=text.replace("\n", " "), sender="905550001122"),
+        message(2, message="null", buttons=["1", "true"]),
+    ]
+    async with ledger:
+        run = await ledger.begin("spring", sender=SENDER)
+        await run.load(0, loaded)
+        claims = await run.claim(5)
+        await run.aclose()
+    assert [claim.message for claim in claims] == loaded
+    assert [claim.key for claim in claims] == [each.identity(SENDER) for each in loaded]
+
+
 async def test_a_claim_tells_what_is_known_of_its_message(ledger: DatabaseLedger) -> None:
     """From the runs before: its certainty, its attempts, and why it is in doubt."""
     async with ledger:
