@@ -294,6 +294,7 @@ async def test_hooks_that_raise_cost_nothing(caplog: pytest.LogCaptureFixture) -
         assert (await client.send(message())).id == 3664
     assert (len(listener.attempts), len(listener.outcomes)) == (1, 1)
     assert caplog.text.count("A hook raised") == 2
+    assert {record.name for record in caplog.records} == {"multiwhats_async"}
 
 
 async def test_each_attempt_is_logged_at_debug_without_text_or_number(

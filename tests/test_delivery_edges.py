@@ -12,7 +12,7 @@ from test_claims import delivering
 from test_delivery import LOST, REFUSED, TO, Listener
 from vendor import SENDER, Vendor, answer, message
 
-from multiwhats_async import Breaker, Certainty, Outcome, RetryPolicy
+from multiwhats_async import Attempt, Breaker, Certainty, Outcome, RetryPolicy
 from multiwhats_async._breaker import BreakerState
 from multiwhats_async._delivery import LEAST_SECONDS
 from multiwhats_async._evidence import Evidence, Failure, Silence
@@ -75,6 +75,29 @@ async def test_a_hook_has_all_its_time() -> None:
             await client.deliver(message())
     assert told == [outcome.key]
     assert anyio.current_time() - began == pytest.approx(HOOK_SECONDS, abs=0.01)
+
+
+async def test_a_hook_that_cancels_the_call_leaves_the_next_its_time() -> None:
+    """The one behind it hears of the attempt all the same, and the outcome is told."""
+    listener = Listener()
+
+    class Ending:
+        def on_attempt(self, attempt: Attempt) -> None:
+            scope.cancel()
+
+    class Slow:
+        async def on_attempt(self, attempt: Attempt) -> None:
+            await anyio.sleep(HOOK_SECONDS / 2)
+            listener.on_attempt(attempt)
+
+        async def on_outcome(self, outcome: Outcome) -> None:
+            await listener.on_outcome(outcome)
+
+    async with Vendor().client(hooks=[Ending(), Slow()]) as client:
+        with anyio.CancelScope() as scope:
+            await client.deliver(message())
+    (attempt,), (outcome,) = listener.attempts, listener.outcomes
+    assert (attempt.certainty, outcome.certainty) == (Certainty.ACCEPTED, Certainty.ACCEPTED)
 
 
 async def test_what_a_users_function_comes_to() -> None:
