@@ -143,7 +143,7 @@ async def test_a_pause_beyond_reason_fails_a_single_message_at_once() -> None:
         with pytest.raises(RateLimitedError) as caught:
             await client.send(message())
         assert (caught.value.retry_after, caught.value.attempts) == (600, 1)
-        with pytest.raises(NotSentError, match="no attempt was made") as second:
+        with pytest.raises(NotSentError, match=r"to wait, for 60\d s more: no attempt") as second:
             await client.send(message(1))
         assert second.value.attempts == 0
         assert vendor.total == 1

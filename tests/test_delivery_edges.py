@@ -1,5 +1,6 @@
 """The edges of one delivery: times, the budget's tokens, and where each decision turns."""
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -75,6 +76,29 @@ async def test_a_hook_has_all_its_time() -> None:
             await client.deliver(message())
     assert told == [outcome.key]
     assert anyio.current_time() - began == pytest.approx(HOOK_SECONDS, abs=0.01)
+
+
+async def test_a_call_that_was_cancelled_before_makes_no_attempt() -> None:
+    """Not even one that ends before it has written anything."""
+    listener, vendor = Listener(), Vendor()
+    async with vendor.client(hooks=[listener]) as client:
+        with anyio.CancelScope() as scope:
+            scope.cancel()
+            await client.deliver(message())
+    (outcome,) = listener.outcomes
+    assert (outcome.certainty, outcome.attempts, vendor.total) == (Certainty.NOT_SENT, 0, 0)
+
+
+async def test_an_attempt_is_logged_with_the_seconds_that_it_took(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Whatever the clock shows."""
+    caplog.set_level(logging.DEBUG, "multiwhats_async")
+    async with Vendor(latency=2.0).client() as client:
+        await anyio.sleep(100)
+        await client.deliver(message())
+    (record,) = caplog.records
+    assert vars(record)["elapsed"] == pytest.approx(2.0, abs=0.01)
 
 
 async def test_a_hook_that_cancels_the_call_leaves_the_next_its_time() -> None:
