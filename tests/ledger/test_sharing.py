@@ -407,6 +407,22 @@ async def test_a_key_that_was_sent_is_not_called_not_sent_in_a_pause(dsn: str) -
     assert vendor.total == 1
 
 
+async def test_what_comes_in_a_pause_is_held_if_it_would_be_sent(dsn: str) -> None:
+    """What the run would pass over in any case has its outcome, held or not."""
+    async with PostgresLedger(dsn) as ledger:
+        run = await loaded(ledger, 2)
+        tried, _ = await run.claim(2)
+        await tried.intend()
+        await tried.postpone()
+        await run.aclose()
+        run = await ledger.begin("spring", sender=SENDER, only_failed=True)
+        await ledger.pause("spring")
+        with pytest.raises(CampaignHeldError):
+            await run.admit(0, message(0))
+        assert not (await run.admit(1, message(1))).may_send
+        await run.aclose()
+
+
 async def test_a_message_that_waits_is_not_sent_in_a_pause(dsn: str) -> None:
     """Claimed is not begun: the pause comes between."""
     async with PostgresLedger(dsn) as ledger:
