@@ -92,7 +92,7 @@ def test_the_choices_of_one_customer_stay_in_order() -> None:
             for message in emulator.messages:
                 emulator.tap(message.id, index=0)
             settled(emulator, 3)
-            # Which of two customers' choices comes first is the network's to say.
+            hook.wait(2)  # which of two customers' choices comes first is the network's to say
             assert {number for number, _ in hook.choices} == {3664, 3666}
             gate.set()
             settled(emulator, 2)
