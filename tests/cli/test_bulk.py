@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -149,6 +150,14 @@ def test_no_terminal_to_ask_on(
     said = cli("bulk", table(3))
     assert said.code == 2
     assert "there is no terminal to ask on: add --yes to send, or --dry-run" in said.err
+
+
+def test_can_ask_needs_both_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A question needs a terminal to be read on and one to be answered on."""
+    assert not bulk.can_ask()
+    for stream in (sys.stdin, sys.stderr):
+        monkeypatch.setattr(stream, "isatty", lambda: True, raising=False)
+    assert bulk.can_ask()
 
 
 @pytest.fixture

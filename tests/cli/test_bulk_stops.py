@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 import anyio
 import pytest
 
-from multiwhats_async.cli import _sending, bulk
+from multiwhats_async.cli import _sending
 from multiwhats_async.cli._screen import PlainScreen
 from multiwhats_async.sandbox import Emulator, FaultPlan, SandboxServer
 
@@ -197,14 +196,6 @@ def test_where_signals_cannot_be_received(
 
     monkeypatch.setattr(anyio, "open_signal_receiver", refuse)
     assert cli("bulk", table(3), "--yes").code == 0
-
-
-def test_can_ask_needs_both_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A question needs a terminal to be read on and one to be answered on."""
-    assert not bulk.can_ask()
-    for stream in (sys.stdin, sys.stderr):
-        monkeypatch.setattr(stream, "isatty", lambda: True, raising=False)
-    assert bulk.can_ask()
 
 
 def test_a_result_without_a_stop_is_judged_by_its_counts() -> None:
