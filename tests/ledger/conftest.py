@@ -1,7 +1,8 @@
-"""What the tests of campaigns run on."""
+"""What the tests of ledgers run on."""
 
 import pytest
 from ledger.campaign_ledgers import HerePostgresLedger
+from services import Postgres
 
 from multiwhats_async import MemoryLedger
 from multiwhats_async.ledger._base import DatabaseLedger
@@ -19,3 +20,9 @@ def ledger(request: pytest.FixtureRequest) -> DatabaseLedger:
     if request.param == "memory":
         return MemoryLedger()
     return HerePostgresLedger(request.getfixturevalue("postgres").schema())
+
+
+@pytest.fixture
+def dsn(postgres: Postgres) -> str:
+    """Return the address of a fresh schema."""
+    return postgres.schema()

@@ -32,12 +32,6 @@ pytestmark = pytest.mark.anyio
 RECEIPT: MessageReceipt = make_converter().structure(RESPONSE, MessageReceipt)
 
 
-@pytest.fixture
-def dsn(postgres: Postgres) -> str:
-    """Return the address of a fresh schema."""
-    return postgres.schema()
-
-
 def rows(dsn: str, query: str) -> list[Any]:
     """Return what a query finds, beside the ledgers."""
     with psycopg.connect(dsn, autocommit=True) as connection:
